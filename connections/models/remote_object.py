@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from django.db import models
+
+from connections.models.connection import Connection
+
+
+class RemoteObject(models.Model):
+    """The newest state we know of one object at the source: cache, guard, tombstone and wish list in one.
+
+    `as_of` is when the state was true by the source's clock; an older fact never replaces it. A row without a body
+    is a wish. `wanted_at`: fetch it from then on (moved ahead while a worker fetches it, so it comes back by itself).
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="remote_objects")
+    type = models.CharField(max_length=40, help_text="Stripe's `object`, with dots as underscores")
+    external_id = models.CharField(max_length=255)
+    as_of = models.DateTimeField(null=True, blank=True)
+    event_id = models.CharField(max_length=255, blank=True, default="", help_text="the event it came with, or empty")
+    event_type = models.CharField(max_length=120, blank=True, default="")
+    api_version = models.CharField(max_length=60, blank=True, default="")
+    body = models.JSONField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    wanted_at = models.DateTimeField(null=True, blank=True)
+    wanted_attempts = models.PositiveSmallIntegerField(default=0)
+    wanted_error = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint("connection", "type", "external_id", name="remote_object_once")]
+        indexes = [
+            models.Index(
+                fields=["connection", "wanted_at"],
+                name="remote_object_wanted",
+                condition=models.Q(wanted_at__isnull=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type}:{self.external_id}"
+
+    @property
+    def key(self) -> str:
+        return f"{self.type}:{self.external_id}"

@@ -1,0 +1,129 @@
+"""The contacts a batch of records concerns, held in memory and written back in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from contacts.email import email_key
+from contacts.models import Contact, Identity
+
+if TYPE_CHECKING:
+    from contacts.records import ContactRecord
+
+_WRITTEN = [
+    "email",
+    "email_key",
+    "first_name",
+    "last_name",
+    "phone",
+    "custom",
+    "facts",
+    "source_deleted_at",
+    "updated_at",
+]
+_IdentityKey = tuple[str, str, bool, str]
+
+
+class People:
+    """Contacts and identities by every key a record may name them with. Locks what it holds, in order of id."""
+
+    def __init__(self, contacts: Iterable[Contact], identities: Iterable[Identity]) -> None:
+        self._contacts = {contact.pk: contact for contact in contacts}
+        self._by_email = {(c.email_key, c.is_test): c for c in self._contacts.values() if c.email_key}
+        self._identities: dict[_IdentityKey, Identity] = {}
+        for identity in identities:
+            identity.contact = self._contacts[identity.contact_id]
+            self._identities[identity.source, identity.account, identity.is_test, identity.external_id] = identity
+        self._new: list[Contact] = []
+        self._touched: dict[int, Contact] = {}
+        self._new_identities: list[Identity] = []
+        self._changed_identities: dict[int, Identity] = {}
+
+    @classmethod
+    def holding(cls, records: list[ContactRecord]) -> People:
+        """Everybody the records could mean. Runs inside the caller's transaction."""
+        keys = {email_key(record.email.value) for record in records if record.email}
+        external_ids = {record.external_id for record in records if record.external_id}
+        accounts = {record.account for record in records}
+        identities = list(Identity.objects.filter(account__in=accounts, external_id__in=external_ids).order_by("pk"))
+        known = Contact.objects.filter(email_key__in=keys) | Contact.objects.filter(
+            pk__in={identity.contact_id for identity in identities}
+        )
+        # Sorted, so that two workers with the same people wait for each other instead of locking crosswise.
+        contacts = list(Contact.objects.filter(pk__in=known.values("pk")).order_by("pk").select_for_update(no_key=True))
+        held = {contact.pk for contact in contacts}
+        return cls(contacts, [identity for identity in identities if identity.contact_id in held])
+
+    def find(self, record: ContactRecord) -> Contact | None:
+        identity = self._identities.get(self._key(record)) if record.external_id else None
+        if identity:
+            return identity.contact
+        return self.owner(email_key(record.email.value), is_test=record.is_test) if record.email else None
+
+    def owner(self, key: str, *, is_test: bool) -> Contact | None:
+        """The contact that has an address as its own."""
+        return self._by_email.get((key, is_test))
+
+    def new(self, record: ContactRecord) -> Contact:
+        contact = Contact(is_test=record.is_test)
+        self._new.append(contact)
+        return contact
+
+    def link(self, contact: Contact, record: ContactRecord) -> None:
+        """Remember which customer of the source this contact is."""
+        if not record.external_id:
+            return
+        identity = self._identities.get(self._key(record))
+        if identity is None:
+            identity = Identity(
+                contact=contact,
+                source=record.source,
+                account=record.account,
+                is_test=record.is_test,
+                external_id=record.external_id,
+            )
+            self._identities[self._key(record)] = identity
+            self._new_identities.append(identity)
+        if record.deleted_at and not identity.deleted_at:
+            identity.deleted_at = record.deleted_at
+            self._changed(identity)
+
+    def keep_apart(self, record: ContactRecord, address: str) -> None:
+        """Note at the identity an address that another contact owns."""
+        identity = self._identities.get(self._key(record)) if record.external_id else None
+        if identity and identity.email != address:
+            identity.email = address
+            self._changed(identity)
+
+    def readdress(self, contact: Contact) -> None:
+        """Bring the key in step with the contact's address."""
+        self._by_email.pop((contact.email_key, contact.is_test), None)
+        contact.email_key = email_key(contact.email) if contact.email else None
+        if contact.email_key:
+            self._by_email[contact.email_key, contact.is_test] = contact
+
+    def touch(self, contact: Contact) -> None:
+        if contact.pk:
+            self._touched[contact.pk] = contact
+
+    def save(self) -> None:
+        """Write everything; new contacts have their primary key afterwards."""
+        Contact.objects.bulk_create(sorted(self._new, key=lambda contact: contact.email_key or ""))
+        touched = [self._touched[pk] for pk in sorted(self._touched)]
+        if touched:
+            Contact.objects.bulk_update(touched, _WRITTEN)
+        for identity in self._new_identities:
+            identity.contact_id = identity.contact.pk
+        Identity.objects.bulk_create(sorted(self._new_identities, key=lambda identity: identity.external_id))
+        changed = [self._changed_identities[pk] for pk in sorted(self._changed_identities)]
+        if changed:
+            Identity.objects.bulk_update(changed, ["email", "deleted_at"])
+
+    def _changed(self, identity: Identity) -> None:
+        if identity.pk:
+            self._changed_identities[identity.pk] = identity
+
+    @staticmethod
+    def _key(record: ContactRecord) -> _IdentityKey:
+        return record.source, record.account, record.is_test, record.external_id or ""

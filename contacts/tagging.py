@@ -1,0 +1,33 @@
+"""Tags on contacts, many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from contacts.models import Contact, ContactTag, Tag
+
+
+def add_tags(wanted: Iterable[tuple[Contact, Iterable[str]]]) -> set[tuple[int, str]]:
+    """Put the tags on the contacts; a tag already there stays. Returns the (contact id, tag name) pairs added now."""
+    pairs = sorted({(contact.pk, name[:150]) for contact, names in wanted for name in names})
+    tags = tags_named({name for _, name in pairs})
+    present = set(
+        ContactTag.objects.filter(contact__in={pk for pk, _ in pairs}, tag__in=tags.values()).values_list(
+            "contact_id", "tag__name"
+        )
+    )
+    missing = [pair for pair in pairs if pair not in present]
+    ContactTag.objects.bulk_create(
+        [ContactTag(contact_id=pk, tag=tags[name]) for pk, name in missing], ignore_conflicts=True
+    )
+    return set(missing)
+
+
+def tags_named(names: set[str]) -> dict[str, Tag]:
+    """Tags by name; those that do not exist are made."""
+    found = {tag.name: tag for tag in Tag.objects.filter(name__in=names)}
+    missing = sorted(names - found.keys())
+    if missing:
+        Tag.objects.bulk_create([Tag(name=name) for name in missing], ignore_conflicts=True)
+        found |= {tag.name: tag for tag in Tag.objects.filter(name__in=missing)}
+    return found
