@@ -1,0 +1,1 @@
+"""Settings, addresses, the timetable and the health page."""

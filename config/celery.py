@@ -1,0 +1,71 @@
+"""The Celery app and the whole timetable.
+
+A message carries no data and only means "look": losing, doubling or delaying one costs latency and nothing else. What is
+due stands in PostgreSQL, so there is no countdown, no chain, no result and no late acknowledgement.
+"""
+
+import os
+
+from celery import Celery
+from celery.schedules import crontab
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from django.conf import settings
+
+app = Celery("millrace")
+app.conf.update(
+    broker_url=settings.REDIS_URL,
+    task_ignore_result=True,
+    result_backend=None,
+    # A lost ring is harmless; a message that comes back for ever because it kills its worker is not.
+    task_acks_late=False,
+    task_reject_on_worker_lost=False,
+    worker_prefetch_multiplier=1,
+    # A drain ends by itself after 20 s and is rung again.
+    task_soft_time_limit=240,
+    task_time_limit=300,
+    # Fail at once: the next ring comes in a second anyway.
+    task_publish_retry=False,
+    broker_transport_options={
+        "visibility_timeout": 900,
+        "socket_timeout": 5,
+        "socket_connect_timeout": 1,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    },
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    worker_cancel_long_running_tasks_on_connection_loss=True,
+    worker_max_tasks_per_child=500,
+    worker_max_memory_per_child=300_000,
+    worker_soft_shutdown_timeout=20,
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+    worker_hijack_root_logger=False,
+    accept_content=["json"],
+    task_serializer="json",
+    timezone="UTC",
+    beat_max_loop_interval=1,
+)
+app.autodiscover_tasks()
+
+
+def every(seconds: float, task: str) -> dict[str, object]:
+    """One row of the timetable. Rings that nobody took expire, so a pause leaves no pile."""
+    return {"task": task, "schedule": seconds, "options": {"expires": max(5.0, seconds), "retry": False}}
+
+
+app.conf.beat_schedule = {
+    "inbox": every(1, "connections.tasks.drain_inbox"),
+    "wanted objects": every(1, "connections.tasks.fetch_wanted"),
+    "history": every(1, "connections.tasks.drain_history"),
+    "polling": every(1, "connections.tasks.poll_events"),
+    # Due is a column: the ring each minute finds the endpoints whose hour has come.
+    "webhook endpoints": every(60, "connections.tasks.check_endpoints"),
+    "old rows": {
+        "task": "connections.tasks.clear_old",
+        "schedule": crontab(hour=3, minute=20),
+        "options": {"expires": 3600},
+    },
+}

@@ -1,0 +1,13 @@
+"""Every address. Who may open it stands beside the view; tests/test_access.py holds the whole table."""
+
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from config import health
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="users:profile"), name="home"),
+    path("health/", health.check, name="health"),
+    path("", include("users.sign_in_urls")),
+    path("settings/", include("users.urls")),
+]

@@ -1,0 +1,66 @@
+"""People and signed-in browsers for every test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from users.models import Role, User
+
+PASSWORD = "correct horse battery staple"
+# Argon2 is slow on purpose; the same hash serves every test.
+_hashes: dict[str, str] = {}
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., User]:
+    """make_user(role, email=…): a user whose password is `PASSWORD`."""
+
+    def make(role: str = Role.STAFF, email: str = "", **values: object) -> User:
+        user = User.objects.create_user(email or f"{role}@example.com", role=role, **values)
+        if PASSWORD not in _hashes:
+            user.set_password(PASSWORD)
+            _hashes[PASSWORD] = user.password
+        user.password = _hashes[PASSWORD]
+        user.save()
+        return user
+
+    return make
+
+
+@pytest.fixture
+def admin(make_user: Callable[..., User]) -> User:
+    return make_user(Role.ADMIN, name="Ada Admin")
+
+
+@pytest.fixture
+def marketer(make_user: Callable[..., User]) -> User:
+    return make_user(Role.MARKETER, name="Mia Marketer")
+
+
+@pytest.fixture
+def staff(make_user: Callable[..., User]) -> User:
+    return make_user(Role.STAFF, name="Sam Staff")
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def admin_client(admin: User) -> Client:
+    return signed_in(admin)
+
+
+@pytest.fixture
+def marketer_client(marketer: User) -> Client:
+    return signed_in(marketer)
+
+
+@pytest.fixture
+def staff_client(staff: User) -> Client:
+    return signed_in(staff)

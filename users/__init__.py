@@ -1,0 +1,1 @@
+"""People who sign in: roles, invitations and the audit log."""
