@@ -1,0 +1,123 @@
+"""The entries of the sidebar: each app registers its own in `AppConfig.ready()`, so nothing here knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+GROUPS = ("People", "Revenue", "Connect")
+FOOT = "Foot"
+THEMES = ("light", "dark")
+
+Counter = Callable[[HttpRequest], int | None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    group: str
+    label: str
+    url_name: str
+    icon: str
+    counter: Counter | None
+    attention: Counter | None
+    order: int
+    role: str | None
+
+
+@dataclass(frozen=True)
+class ShownEntry:
+    """One line of the sidebar as the template needs it; `count` and `attention` are None or a number above zero."""
+
+    label: str
+    url: str
+    icon: str
+    current: bool
+    count: int | None
+    attention: int | None
+
+
+_entries: dict[str, Entry] = {}
+
+
+def register(
+    group: str,
+    label: str,
+    url_name: str,
+    icon: str,
+    *,
+    counter: Counter | None = None,
+    attention: Counter | None = None,
+    order: int = 50,
+    role: str | None = None,
+) -> None:
+    """Adds an entry to a group of GROUPS, or to FOOT.
+
+    `counter` gives the quiet number beside it, `attention` the amber one; both get the request and answer None or 0 for
+    nothing. They run on every full page: one indexed query at most. `role` hides the entry from lower roles.
+    Registering a URL name again replaces its entry.
+    """
+    if group not in (*GROUPS, FOOT):
+        raise ValueError(f"unknown navigation group {group!r}")
+    _entries[url_name] = Entry(group, label, url_name, icon, counter, attention, order, role)
+
+
+def navigation(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: what every page of the frame needs besides its own content.
+
+    The counters wait until the template asks, so fragments and signed-out pages pay nothing.
+    """
+    theme = request.COOKIES.get("theme", "")
+    return {
+        "workspace_name": getattr(settings, "WORKSPACE_NAME", "Millrace"),
+        "is_demo": getattr(settings, "DEMO", False),
+        "theme": theme if theme in THEMES else "",
+        "navigation": lambda: _groups(request),
+        "navigation_foot": lambda: _shown(request, FOOT),
+    }
+
+
+def _groups(request: HttpRequest) -> list[tuple[str, list[ShownEntry]]]:
+    groups = [(group, _shown(request, group)) for group in GROUPS]
+    return [(group, entries) for group, entries in groups if entries]
+
+
+def _shown(request: HttpRequest, group: str) -> list[ShownEntry]:
+    entries = sorted((entry for entry in _entries.values() if entry.group == group), key=lambda entry: entry.order)
+    return [shown for entry in entries if _may_see(request, entry) and (shown := _show(request, entry))]
+
+
+def _may_see(request: HttpRequest, entry: Entry) -> bool:
+    at_least = getattr(getattr(request, "user", None), "at_least", None)
+    return entry.role is None or (at_least is not None and at_least(entry.role))
+
+
+def _show(request: HttpRequest, entry: Entry) -> ShownEntry | None:
+    try:
+        url = reverse(entry.url_name)
+    except NoReverseMatch:  # no entry without a page behind it
+        return None
+    return ShownEntry(
+        label=entry.label,
+        url=url,
+        icon=entry.icon,
+        current=_is_current(request, entry, url),
+        count=_ask(request, entry.counter),
+        attention=_ask(request, entry.attention),
+    )
+
+
+def _is_current(request: HttpRequest, entry: Entry, url: str) -> bool:
+    """The page itself or one below it: by address, or by belonging to the same URL namespace."""
+    match = getattr(request, "resolver_match", None)
+    namespace = entry.url_name.rpartition(":")[0]
+    below = url != "/" and request.path.startswith(url)
+    return below or (bool(namespace) and match is not None and match.namespace == namespace)
+
+
+def _ask(request: HttpRequest, counter: Counter | None) -> int | None:
+    return (counter(request) or None) if counter else None

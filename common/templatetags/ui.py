@@ -1,0 +1,117 @@
+"""Small pieces of the screens: icons, badges, avatars, numbers and times. Markup of the larger ones: docs/ui.md."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.numbers import format_decimal
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, to_locale
+
+register = template.Library()
+
+BADGES = frozenset({"ok", "warn", "bad", "info", "neutral"})
+AVATAR_TINTS = 6
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """`{% icon "users" %}` beside words; with a label when it stands alone and is not inside a named button."""
+    meaning = format_html('role="img" aria-label="{}"', label) if label else SafeString('aria-hidden="true"')
+    return format_html(
+        '<svg class="icon" width="16" height="16" {}><use href="{}#{}"/></svg>', meaning, static("img/icons.svg"), name
+    )
+
+
+@register.simple_tag
+def badge(kind: str, word: str, dot: bool = True) -> SafeString:
+    """`{% badge "ok" "Active" %}`. Kinds: ok, warn, bad, info, neutral. Without a dot for what is no status."""
+    if kind not in BADGES:
+        raise template.TemplateSyntaxError(f"unknown badge {kind!r}; there are {', '.join(sorted(BADGES))}")
+    look = "" if kind == "neutral" else f" badge--{kind}"
+    return format_html('<span class="badge{}">{}</span>', look + ("" if dot else " badge--plain"), word)
+
+
+@register.simple_tag
+def avatar(who: Any, size: str = "") -> SafeString:
+    """Initials on a tint that stays the same for the same name. Takes text or anything with text or `initials`."""
+    name = str(who)
+    tint = zlib.crc32(name.encode()) % AVATAR_TINTS + 1
+    look = f"avatar avatar--{tint}" + (f" avatar--{size}" if size else "")
+    return format_html(
+        '<span class="{}" aria-hidden="true">{}</span>', look, getattr(who, "initials", "") or initials(name)
+    )
+
+
+@register.filter
+def initials(name: str) -> str:
+    """Of the first word and the last one; one letter for a single word or an e-mail address."""
+    words = [word for word in str(name).partition("@")[0].split() if word[0].isalnum()] or ["?"]
+    return "".join(word[0] for word in (words[0], *words[1:][-1:])).upper()
+
+
+@register.filter
+def number(value: float | None) -> str:
+    """With the separators of the reader's language; a dash for nothing."""
+    return "–" if value is None else format_decimal(value, locale=_locale())
+
+
+@register.filter
+def ago(value: datetime | None, length: str = "long") -> SafeString | str:
+    """«12 seconds ago» (`ago:"short"`: «12s ago») under a day, then the date; the exact time in the title."""
+    if value is None:
+        return "–"
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.isoformat(timespec="seconds"),
+        format_datetime(local, "long", locale=_locale()),
+        _relative(local, short=length == "short"),
+    )
+
+
+@register.filter
+def moment(value: datetime | None) -> SafeString | str:
+    """Date and time to the second, in the reader's language and zone."""
+    if value is None:
+        return "–"
+    local = timezone.localtime(value)
+    text = format_datetime(local, "medium", locale=_locale())
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(timespec="seconds"), text)
+
+
+@register.filter
+def day(value: date | datetime | None) -> SafeString | str:
+    """The date alone, in the reader's language and zone."""
+    if value is None:
+        return "–"
+    shown = timezone.localtime(value) if isinstance(value, datetime) else value
+    return format_html(
+        '<time datetime="{}">{}</time>', value.isoformat(), format_date(shown, "medium", locale=_locale())
+    )
+
+
+def _relative(local: datetime, *, short: bool) -> str:
+    passed = timezone.now() - local
+    if abs(passed) >= timedelta(days=1):
+        return format_date(local, "medium", locale=_locale())
+    if timedelta(0) <= passed < timedelta(seconds=1):
+        return "now"
+    # Babel counts up at 85 % of the next unit; 1.0 keeps «59 minutes ago» true.
+    style = "narrow" if short else "long"
+    return format_timedelta(-passed, add_direction=True, threshold=1.0, format=style, locale=_locale())
+
+
+def _locale() -> Locale:
+    try:
+        return Locale.parse(to_locale(get_language() or "en"))
+    except (UnknownLocaleError, ValueError):
+        return Locale("en")
