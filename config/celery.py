@@ -1,7 +1,7 @@
 """The Celery app and the whole timetable.
 
-A message carries no data and only means "look": losing, doubling or delaying one costs latency and nothing else. What is
-due stands in PostgreSQL, so there is no countdown, no chain, no result and no late acknowledgement.
+A message carries no data and only means "look": losing, doubling or delaying one costs latency and nothing else.
+What is due stands in PostgreSQL, so there is no countdown, no chain, no result and no late acknowledgement.
 """
 
 import os
@@ -48,6 +48,7 @@ app.conf.update(
     timezone="UTC",
     beat_max_loop_interval=1,
 )
+app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks()
 
 

@@ -79,6 +79,10 @@ def logging_settings(*, pretty: bool, level: str) -> dict[str, Any]:
             # Both repeat, line by line, what the request log already says once.
             "django.server": {"level": "WARNING"},
             "django": {"handlers": [], "propagate": True, "level": level},
+            # The queues are rung every second; a line for each ring would bury the rest.
+            "celery": {"level": "WARNING"},
+            "kombu": {"level": "WARNING"},
+            "django_structlog.celery": {"level": "WARNING"},
             # Stripe's own log prints parameters and bodies.
             "stripe": {"level": "WARNING"},
         },

@@ -1,4 +1,4 @@
-"""All settings. Every value that differs between installations comes from the environment; docs/contract.md lists the names."""
+"""All settings. Every value that differs between installations comes from the environment."""
 
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def _secret(name: str, development: str) -> str:
 
 
 SECRET_KEY = _secret("SECRET_KEY", "development-only-and-never-used-outside-debug")
-# Comma list: the first encrypts, all decrypt. Apart from SECRET_KEY, so that rotating sessions leaves Stripe keys alone.
+# Comma list: the first encrypts, all decrypt. Apart from SECRET_KEY: rotating sessions leaves Stripe keys alone.
 FIELD_KEYS = [key for key in _secret("FIELD_KEYS", "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDEyMzQ=").split(",") if key]
 
 # --- Stripe ----------------------------------------------------------------------------------------------------------
@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.forms",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -78,6 +79,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "common.htmx.FragmentMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -87,7 +89,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "users.middleware.SignInRequiredMiddleware",
+    # Deny by default: every page asks for sign-in unless its view is marked login_not_required.
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -106,6 +109,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "common.navigation.navigation",
+                "common.settings_menu.settings_menu",
             ],
         },
     },

@@ -14,7 +14,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 
 
-class DataInUse(Exception):
+class DataInUseError(Exception):
     """Another process holds the folder."""
 
 
@@ -27,7 +27,7 @@ class DataFolder:
         self._lock: int | None = None
 
     def lock(self, *, wait: float = 0) -> None:
-        """Hold the folder until this process ends, however it ends. DataInUse after `wait` seconds."""
+        """Hold the folder until this process ends, however it ends. DataInUseError after `wait` seconds."""
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         give_up = time.monotonic() + wait
         while True:
@@ -36,7 +36,7 @@ class DataFolder:
             except BlockingIOError:
                 if time.monotonic() >= give_up:
                     os.close(descriptor)
-                    raise DataInUse(str(self.path)) from None
+                    raise DataInUseError(str(self.path)) from None
                 time.sleep(0.1)
             else:
                 self._lock = descriptor
@@ -46,7 +46,7 @@ class DataFolder:
         """Whether another process holds the folder now."""
         try:
             self.lock()
-        except DataInUse:
+        except DataInUseError:
             return True
         self.unlock()
         return False

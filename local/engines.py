@@ -56,7 +56,7 @@ def open_to_others(path: Path) -> bool:
 
 
 def socket_folder(data: Path) -> Path:
-    """A short private folder for sockets, whose paths may have little over 100 bytes. Named after data folder and user."""
+    """A short private folder, named after data folder and user: a socket's path may have little over 100 bytes."""
     name = hashlib.sha256(f"{os.getuid()}:{data}".encode()).hexdigest()[:12]
     folder = Path(tempfile.gettempdir()) / f"millrace-{name}"
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models.functions import Lower, Now
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 INVITATION_LASTS = timedelta(days=7)
 
@@ -64,6 +65,8 @@ class User(AbstractBaseUser):
     name = models.CharField(max_length=200, blank=True)
     role = models.CharField(max_length=20, choices=Role, default=Role.STAFF)
     is_active = models.BooleanField(default=True)
+    # Part of every session's fingerprint: counting up ends all sessions of this user at once.
+    session_number = models.PositiveIntegerField(default=0, editable=False)
     date_joined = models.DateTimeField(db_default=Now(), editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -95,6 +98,15 @@ class User(AbstractBaseUser):
     @property
     def is_marketer(self) -> bool:
         return self.at_least(Role.MARKETER)
+
+    def end_sessions(self) -> None:
+        """Sign this user out everywhere."""
+        self.session_number += 1
+        self.save(update_fields=["session_number"])
+
+    def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
+        text = f"{self.password}:{self.session_number}"
+        return salted_hmac("users.User.session", text, secret=secret, algorithm="sha256").hexdigest()
 
     def get_full_name(self) -> str:
         return str(self)

@@ -3,8 +3,11 @@
 from allauth.account import views
 from django.urls import path, re_path
 
+from users.views import invitation
+
 urlpatterns = [
     path("sign-in/", views.login, name="account_login"),
+    path("invitation/<str:token>/", invitation.accept, name="accept_invitation"),
     path("sign-out/", views.logout, name="account_logout"),
     path("sign-in/inactive/", views.account_inactive, name="account_inactive"),
     path("sign-in/again/", views.reauthenticate, name="account_reauthenticate"),

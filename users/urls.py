@@ -1,8 +1,18 @@
 from django.urls import path
-from django.views.generic import TemplateView
+
+from users.views import audit_log, people, profile
 
 app_name = "users"
 
 urlpatterns = [
-    path("profile/", TemplateView.as_view(template_name="users/profile.html"), name="profile"),
+    path("", profile.index, name="settings"),
+    path("profile/", profile.profile, name="profile"),
+    path("users/", people.people, name="people"),
+    path("users/invite/", people.invite, name="invite"),
+    path("users/invitations/<int:pk>/revoke/", people.revoke, name="revoke_invitation"),
+    path("users/<int:pk>/role/", people.change_role, name="change_role"),
+    path("users/<int:pk>/password-link/", people.password_link, name="password_link"),
+    path("users/<int:pk>/activate/", people.set_active, {"active": True}, name="activate"),
+    path("users/<int:pk>/deactivate/", people.set_active, {"active": False}, name="deactivate"),
+    path("audit-log/", audit_log.audit_log, name="audit_log"),
 ]

@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("is_active", models.BooleanField(default=True)),
+                ("session_number", models.PositiveIntegerField(default=0, editable=False)),
                 (
                     "date_joined",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),

@@ -1,0 +1,92 @@
+"""The product's own processes and the environment they share."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from local.data import ROOT, DataFolder
+from local.processes import Program, Supervisor
+
+READY_PATIENCE = 60.0
+WEB_THREADS = 8
+
+
+class StartError(Exception):
+    """Something does not start; the text is for the person at the terminal."""
+
+
+def free_port(wanted: int) -> int:
+    """`wanted`, or the next port nobody listens on."""
+    for port in range(wanted, min(wanted + 200, 65536)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise StartError(f"No free port from {wanted} on.")
+
+
+def python(*arguments: str) -> list[str]:
+    return [sys.executable, *arguments]
+
+
+def web(port: int, environment: Mapping[str, str]) -> Program:
+    command = python("-m", "granian", "config.wsgi:application", "--interface", "wsgi", "--host", "127.0.0.1")
+    command += ["--port", str(port), "--workers", "1", "--blocking-threads", str(WEB_THREADS), "--no-ws"]
+    return Program("web", command, {**environment, "PROCESS": "web"})
+
+
+def worker(environment: Mapping[str, str]) -> Program:
+    count = str(max(2, min(4, os.cpu_count() or 2)))
+    command = python("-m", "celery", "-A", "config.celery", "worker", "--concurrency", count)
+    command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
+    return Program("worker", command, {**environment, "PROCESS": "worker"})
+
+
+def beat(data: DataFolder, environment: Mapping[str, str]) -> Program:
+    schedule = data.path / "beat-schedule"
+    command = python("-m", "celery", "-A", "config.celery", "beat", "--schedule", str(schedule), "--pidfile=")
+    return Program("beat", [*command, "--loglevel", "WARNING"], environment)
+
+
+def prepare(environment: Mapping[str, str], *commands: str) -> None:
+    """Migrate, then run the named management commands, all in one process; what they print goes to the terminal."""
+    done = subprocess.run(
+        python("-m", "local.prepare", *commands), env={**os.environ, **environment}, cwd=ROOT, start_new_session=True
+    )
+    if done.returncode:
+        raise StartError("The database could not be prepared; the reason stands above.")
+
+
+def answers(port: int, path: str) -> bool:
+    """Whether a server on this port answers 200."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == http.client.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def wait_until_ready(supervisor: Supervisor, name: str, port: int, path: str) -> None:
+    """StartError with the end of its log when the program is not up in time."""
+    give_up = time.monotonic() + READY_PATIENCE
+    while not answers(port, path):
+        if not supervisor.alive(name) or time.monotonic() > give_up:
+            raise StartError(f"{name} does not start:\n{supervisor.log_end(name)}")
+        time.sleep(0.05)
+
+
+def default_data() -> Path:
+    return Path(os.environ.get("MILLRACE_DATA") or ROOT / "var")
