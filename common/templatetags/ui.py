@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from babel.numbers import format_decimal
 from django import template
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, to_locale
 
@@ -56,6 +57,12 @@ def initials(name: str) -> str:
     """Of the first word and the last one; one letter for a single word or an e-mail address."""
     words = [word for word in str(name).partition("@")[0].split() if word[0].isalnum()] or ["?"]
     return "".join(word[0] for word in (words[0], *words[1:][-1:])).upper()
+
+
+@register.filter
+def breakable(text: str) -> SafeString:
+    """Lets a long name such as `customer.subscription.updated` break after its dots and underscores."""
+    return SafeString(re.sub(r"([._])", r"\1<wbr>", escape(text)))
 
 
 @register.filter
