@@ -1,0 +1,1 @@
+"""Foreign systems of our own make, for the demo, tests and benchmarks. Imports none of the product's apps."""

@@ -1,0 +1,54 @@
+"""python -m sandbox.stripe --port N --state FILE [--host 127.0.0.1] [--seed demo]
+
+Prints one line when it listens. SIGTERM, SIGINT and SIGHUP save the state and end it.
+"""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from . import demo, server, state
+from .world import World
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.stripe", description="A small Stripe for demo and tests.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=4242, help="0 takes a free port")
+    parser.add_argument(
+        "--state", type=Path, help="JSON file that keeps the world between starts; without it nothing is kept"
+    )
+    parser.add_argument("--seed", choices=["demo"], help="begin with the demo's accounts if there is no state file")
+    chosen = parser.parse_args()
+    ended = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(name, lambda *_: ended.set())
+    world = _world(chosen.state, chosen.seed)
+    try:
+        running = server.start(world, chosen.host, chosen.port)
+    except OSError as reason:
+        print(f"The sandbox cannot listen on {chosen.host}:{chosen.port}: {reason}", file=sys.stderr)
+        return 1
+    keeper = state.StateFile(world, chosen.state) if chosen.state else None
+    print(f"Stripe sandbox at {running.base_url}", flush=True)
+    ended.wait()
+    server.stop(running)
+    if keeper:
+        keeper.close()
+    return 0
+
+
+def _world(path: Path | None, seed: str | None) -> World:
+    """The kept world, or a new one: the demo's, or empty."""
+    if path and path.exists():
+        return state.load(json.loads(path.read_text()))
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return demo.build() if seed == "demo" else World()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
