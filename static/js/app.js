@@ -100,6 +100,7 @@ function toast(sentence) {
   if (region.matches(":popover-open")) region.hidePopover(); // opening again lifts it over a dialog opened since
   region.showPopover();
   region.append(note);
+  announce(sentence);
   let timer;
   const leave = () => { note.remove(); if (!region.children.length) region.hidePopover(); };
   const wait = () => { clearTimeout(timer); timer = setTimeout(leave, 5000); };
