@@ -12,6 +12,7 @@ from celery.schedules import crontab
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
+from django_structlog.celery.steps import DjangoStructLogInitStep
 
 app = Celery("millrace")
 app.conf.update(

@@ -65,6 +65,18 @@ def socket_folder(data: Path) -> Path:
     return folder
 
 
+def cluster_folder(data: Path, user: tuple[int, int] | None) -> Path:
+    """Inside the data folder, unless PostgreSQL's own user could not reach it there (a project below /root)."""
+    if user is None or open_to_others(data.parent):
+        return data / "postgres"
+    return _system_store() / "data" / hashlib.sha256(str(data).encode()).hexdigest()[:12]
+
+
+def forget_cluster(data: Path) -> None:
+    """Remove the database that belongs to this data folder."""
+    shutil.rmtree(cluster_folder(data, server_user()), ignore_errors=True)
+
+
 class Engines:
     """Starts what `DATABASE_URL` and `REDIS_URL` leave open. `addresses` holds both afterwards."""
 
@@ -90,6 +102,8 @@ class Engines:
     def stop(self) -> None:
         """Stops everything the supervisor runs, the engines last."""
         self.supervisor.close("valkey", "postgres")
+        if self.throwaway:
+            forget_cluster(self.data)
         shutil.rmtree(self.sockets, ignore_errors=True)
 
     def _start_valkey(self) -> None:
@@ -149,13 +163,10 @@ class Engines:
             raise EngineError(f"PostgreSQL could not create its files in {cluster}:\n{done.stderr.strip()}")
 
     def _cluster_folder(self) -> Path:
-        """Inside the data folder, unless PostgreSQL's own user could not reach it there (a project in /root)."""
-        if self.user is None or open_to_others(self.data.parent):
-            self._let_through(self.data)
-            return self.data / "postgres"
-        if self.throwaway:
-            return self.sockets / "postgres"
-        return _system_store() / f"data-{self.sockets.name}" / "postgres"
+        if self.user:
+            # PostgreSQL's own user passes our data folder; the files in it stay unreadable to others.
+            self.data.chmod(0o711)
+        return cluster_folder(self.data, self.user)
 
     def _programs(self) -> Path:
         """The unpacked wheel, or a copy of it where PostgreSQL's own user can read it."""
@@ -174,11 +185,6 @@ class Engines:
             except OSError:  # another start was quicker
                 shutil.rmtree(unfinished)
         return copy / package.name / "pginstall"
-
-    def _let_through(self, folder: Path) -> None:
-        """PostgreSQL's own user must pass our data folder; its files stay unreadable to others."""
-        if self.user:
-            folder.chmod(0o711)
 
     def _give(self, folder: Path) -> None:
         if self.user:

@@ -58,10 +58,17 @@ def beat(data: DataFolder, environment: Mapping[str, str]) -> Program:
     return Program("beat", [*command, "--loglevel", "WARNING"], environment)
 
 
-def prepare(environment: Mapping[str, str], *commands: str) -> None:
-    """Migrate, then run the named management commands, all in one process; what they print goes to the terminal."""
+def prepare(environment: Mapping[str, str], *commands: str, given: str = "") -> None:
+    """Migrate, then run the named management commands, all in one process; what they print goes to the terminal.
+
+    `given` is their standard input. StartError when one fails.
+    """
     done = subprocess.run(
-        python("-m", "local.prepare", *commands), env={**os.environ, **environment}, cwd=ROOT, start_new_session=True
+        python("-m", "local.prepare", *commands),
+        env={**os.environ, **environment},
+        cwd=ROOT,
+        input=given.encode(),
+        start_new_session=True,
     )
     if done.returncode:
         raise StartError("The database could not be prepared; the reason stands above.")

@@ -1,0 +1,111 @@
+"""Who may open what: every address of the product, as somebody signed out and as each role.
+
+A new page is one more line in ACCESS. An address that is missing here fails, and so does a line without an address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls.converters import IntConverter, UUIDConverter
+
+from tests.conftest import signed_in
+from users.models import Role, User
+
+EVERYBODY = "everybody"  # pages made for strangers: no sign-in
+
+ACCESS: dict[str, str] = {
+    "home": Role.STAFF,
+    "health": EVERYBODY,
+    # Sign-in
+    "account_login": EVERYBODY,
+    "account_logout": EVERYBODY,
+    "account_inactive": EVERYBODY,
+    "account_reset_password": EVERYBODY,
+    "account_reset_password_done": EVERYBODY,
+    "account_reset_password_from_key": EVERYBODY,
+    "account_reset_password_from_key_done": EVERYBODY,
+    "accept_invitation": EVERYBODY,
+    "account_reauthenticate": Role.STAFF,
+    "account_change_password": Role.STAFF,
+    # Settings
+    "users:settings": Role.STAFF,
+    "users:profile": Role.STAFF,
+    "users:people": Role.ADMIN,
+    "users:invite": Role.ADMIN,
+    "users:revoke_invitation": Role.ADMIN,
+    "users:change_role": Role.ADMIN,
+    "users:password_link": Role.ADMIN,
+    "users:activate": Role.ADMIN,
+    "users:deactivate": Role.ADMIN,
+    "users:audit_log": Role.ADMIN,
+}
+
+# What an address needs where a number or a word of any kind would not fit its pattern.
+ARGUMENTS: dict[str, dict[str, object]] = {
+    "account_reset_password_from_key": {"uidb36": "1", "key": "a-b"},
+}
+
+
+def patterns(resolver: URLResolver, namespace: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            inner = f"{namespace}{entry.namespace}:" if entry.namespace else namespace
+            yield from patterns(entry, inner)
+        elif not str(entry.pattern).startswith("static/"):
+            yield f"{namespace}{entry.name}", entry
+
+
+PATTERNS = dict(patterns(get_resolver()))
+
+
+def address(name: str) -> str:
+    """An address of this name; its numbers belong to nothing that exists."""
+    if name in ARGUMENTS:
+        return reverse(name, kwargs=ARGUMENTS[name])
+    converters = PATTERNS[name].pattern.converters
+    return reverse(name, kwargs={key: _sample(converter) for key, converter in converters.items()})
+
+
+def _sample(converter: object) -> object:
+    if isinstance(converter, IntConverter):
+        return 987654321
+    if isinstance(converter, UUIDConverter):
+        return "00000000-0000-4000-8000-000000000000"
+    return "nothing"
+
+
+def test_every_address_is_in_the_table() -> None:
+    assert sorted(PATTERNS) == sorted(ACCESS)
+
+
+def asks_for_sign_in(client: Client, path: str, method: str) -> bool:
+    response = client.generic(method, path)
+    return response.status_code == 302 and response["Location"].startswith(reverse(settings.LOGIN_URL) + "?next=")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("name", sorted(ACCESS))
+def test_a_stranger_sees_only_what_is_made_for_strangers(client: Client, name: str, method: str) -> None:
+    assert asks_for_sign_in(client, address(name), method) == (ACCESS[name] != EVERYBODY)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("role", Role.values)
+@pytest.mark.parametrize("name", sorted(name for name, least in ACCESS.items() if least != EVERYBODY))
+def test_a_role_is_refused_exactly_what_is_above_it(
+    request: pytest.FixtureRequest, name: str, role: str, method: str
+) -> None:
+    user: User = request.getfixturevalue(role)
+    client = signed_in(user)
+    client.raise_request_exception = False
+    status = client.generic(method, address(name)).status_code
+    refused = Role(ACCESS[name]).rank > Role(role).rank
+    assert status < 500
+    # A method that a page does not know is refused before roles are asked, which tells nobody anything.
+    assert status in ({403, 405} if refused else {200, 204, 302, 400, 404, 405, 410, 422})

@@ -1,0 +1,106 @@
+"""Signing in and out, and what a stranger learns while trying."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from tests.conftest import PASSWORD
+from users.models import User
+
+SIGN_IN = "/sign-in/"
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits(db: None) -> None:
+    cache.clear()
+
+
+def try_to_sign_in(client: Client, email: str, password: str = PASSWORD) -> bool:
+    client.post(SIGN_IN, {"login": email, "password": password})
+    return "_auth_user_id" in client.session
+
+
+def test_the_address_in_any_case_and_the_password_let_in(client: Client, staff: User) -> None:
+    assert try_to_sign_in(client, staff.email.upper())
+    assert client.get(reverse("users:profile")).status_code == 200
+
+
+def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(client: Client, staff: User) -> None:
+    answers = [
+        client.post(SIGN_IN, {"login": email, "password": "wrong password"}).context["form"].errors
+        for email in (staff.email, "nobody@example.com")
+    ]
+    assert answers[0] == answers[1]
+    assert answers[0]
+
+
+def test_somebody_deactivated_is_not_let_in(client: Client, make_user: Callable[..., User]) -> None:
+    assert not try_to_sign_in(client, make_user("staff", is_active=False).email)
+
+
+def test_guessing_is_stopped_even_for_the_right_password(client: Client, staff: User) -> None:
+    for _ in range(12):
+        client.post(SIGN_IN, {"login": staff.email, "password": "wrong password"})
+    assert not try_to_sign_in(client, staff.email)
+
+
+def test_there_is_no_sign_up(client: Client) -> None:
+    for path in ("/sign-up/", "/accounts/signup/", "/signup/"):
+        assert client.get(path).status_code == 404
+    assert not User.objects.exists()
+
+
+def test_signing_in_leads_back_to_the_page_that_was_wanted(client: Client, staff: User) -> None:
+    response = client.post(f"{SIGN_IN}?next=/settings/profile/", {"login": staff.email, "password": PASSWORD})
+    assert response["Location"] == "/settings/profile/"
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https:evil.example", r"\\evil.example", "javascript:alert(1)"])
+def test_signing_in_never_leads_to_another_site(client: Client, staff: User, target: str) -> None:
+    response = client.post(SIGN_IN, {"login": staff.email, "password": PASSWORD, "next": target})
+    assert response["Location"] == "/"
+
+
+def test_the_session_gets_a_new_key_at_sign_in(client: Client, staff: User) -> None:
+    client.get(SIGN_IN)
+    session = client.session
+    session["before"] = True
+    session.save()
+    try_to_sign_in(client, staff.email)
+    assert client.session.session_key != session.session_key
+
+
+def test_signing_out_ends_the_session(staff_client: Client) -> None:
+    staff_client.post(reverse("account_logout"))
+    assert staff_client.get(reverse("users:profile")).status_code == 302
+
+
+def test_changing_the_password_ends_the_other_sessions_only(staff: User, staff_client: Client) -> None:
+    other = Client()
+    other.force_login(staff)
+    new = {"oldpassword": PASSWORD, "password1": "a password nobody had", "password2": "a password nobody had"}
+    staff_client.post(reverse("account_change_password"), new)
+    assert staff_client.get(reverse("users:profile")).status_code == 200
+    assert other.get(reverse("users:profile")).status_code == 302
+
+
+def test_a_fragment_of_somebody_signed_out_moves_the_whole_page_to_sign_in(client: Client) -> None:
+    response = client.get(reverse("users:profile"), headers={"HX-Request": "true"})
+    assert response.headers["HX-Redirect"].startswith(SIGN_IN)
+
+
+def test_posting_without_the_token_of_the_form_is_refused(staff: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(staff)
+    assert client.post(reverse("users:profile"), {"name": "Eve"}).status_code == 403
+
+
+def test_the_profile_keeps_the_name(staff: User, staff_client: Client) -> None:
+    staff_client.post(reverse("users:profile"), {"name": "Samira Staff", "role": "admin", "email": "x@example.com"})
+    staff.refresh_from_db()
+    assert (staff.name, staff.role, staff.email) == ("Samira Staff", "staff", "staff@example.com")
