@@ -29,7 +29,7 @@ def is_fragment(request: HttpRequest) -> bool:
 
 def target_id(request: HttpRequest) -> str:
     """The id of the element the answer goes into, or "". htmx 4 sends `tag#id`."""
-    return unquote(request.headers.get("HX-Target", "").rpartition("#")[2]) if is_fragment(request) else ""
+    return unquote(request.headers.get("HX-Target", "").partition("#")[2]) if is_fragment(request) else ""
 
 
 def render_fragment_or_page(

@@ -112,9 +112,15 @@ def _relative(local: datetime, *, short: bool) -> str:
         return format_date(local, "medium", locale=_locale())
     if timedelta(0) <= passed < timedelta(seconds=1):
         return "now"
-    # Babel counts up at 85 % of the next unit; 1.0 keeps «59 minutes ago» true.
     style = "narrow" if short else "long"
-    return format_timedelta(-passed, add_direction=True, threshold=1.0, format=style, locale=_locale())
+    return format_timedelta(-_whole_units(passed), add_direction=True, threshold=1.0, format=style, locale=_locale())
+
+
+def _whole_units(passed: timedelta) -> timedelta:
+    """Cut down to whole hours, minutes or seconds: Babel rounds, and after 59 minutes and a half it is not 60 yet."""
+    seconds = abs(int(passed.total_seconds()))
+    unit = next(unit for unit in (3600, 60, 1) if seconds >= unit or unit == 1)
+    return timedelta(seconds=seconds // unit * unit * (1 if passed > timedelta(0) else -1))
 
 
 def _locale() -> Locale:

@@ -117,7 +117,11 @@ document.addEventListener("announce", (event) => announce(event.detail.message ?
 
 const actions = {
   dismiss: (button) => { button.closest(".banner").remove(); $("main").focus({ preventScroll: true }); },
-  close: (button) => button.closest("dialog").close(),
+  // On a page of its own the same link leads back; in a layer it only closes it.
+  close: (button, event) => {
+    const dialog = button.closest("dialog:modal");
+    if (dialog) { event.preventDefault(); dialog.close(); }
+  },
   print: () => window.print(),
   theme: (button) => setTheme(button.dataset.theme),
   async copy(button) {
@@ -133,7 +137,7 @@ const actions = {
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-action]");
-  if (button) actions[button.dataset.action]?.(button);
+  if (button) actions[button.dataset.action]?.(button, event);
   if (event.target.matches?.("dialog:modal")) closeFromOutside(event);
   if (!("commandForElement" in HTMLButtonElement.prototype)) commandFor(event.target.closest("[commandfor]"));
 });
