@@ -39,8 +39,11 @@ class DueQuerySet(models.QuerySet[Any]):
     def claimed(self) -> Self:
         return self.filter(state=State.RUNNING)
 
-    def release_expired(self) -> int:
-        """Give back rows whose worker let its lease run out; set aside those that took too many workers along."""
+    def release_expired(self) -> list[int]:
+        """Give back rows whose worker let its lease run out; set aside those that took too many workers along.
+
+        Returns the primary keys of those set aside.
+        """
         with transaction.atomic():
             expired = list(
                 self.filter(state=State.RUNNING, lease_until__lt=Now())
@@ -50,12 +53,13 @@ class DueQuerySet(models.QuerySet[Any]):
             self.filter(pk__in=[pk for pk, claims in expired if claims < MAX_CLAIMS]).update(
                 state=State.DUE, next_attempt_at=Now(), last_error_code="worker_lost"
             )
-            self.filter(pk__in=[pk for pk, claims in expired if claims >= MAX_CLAIMS]).update(
+            dead = [pk for pk, claims in expired if claims >= MAX_CLAIMS]
+            self.filter(pk__in=dead).update(
                 state=State.DEAD,
                 last_error_code="worker_lost",
                 last_error=f"The worker stopped {MAX_CLAIMS} times while it worked on this.",
             )
-        return len(expired)
+        return dead
 
     def claim(self, limit: int) -> list[Any]:
         """Claim up to `limit` due rows for LEASE. Suspects (rows that lost a worker) come one at a time.
@@ -100,7 +104,14 @@ class DueRow(models.Model):
     class Meta:
         abstract = True
 
-    due_fields: ClassVar[list[str]] = ["state", "claims", "attempts", "next_attempt_at", "last_error_code", "last_error"]
+    due_fields: ClassVar[list[str]] = [
+        "state",
+        "claims",
+        "attempts",
+        "next_attempt_at",
+        "last_error_code",
+        "last_error",
+    ]
 
     def mark(self, state: State, *, code: str = "", error: str = "") -> None:
         """End the claim cleanly. Nothing happens if the claim has passed to another worker."""

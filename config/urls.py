@@ -4,10 +4,13 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from config import health
+from connections import endpoints
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="users:profile"), name="home"),
     path("health/", health.check, name="health"),
     path("", include("users.sign_in_urls")),
     path("settings/", include("users.urls")),
+    path("apps/", include("connections.urls")),
+    path("hooks/stripe/<str:token>/", endpoints.receive, name="hooks-stripe"),
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from django.utils import timezone
+
 from contacts.email import email_key
 from contacts.models import Contact, Identity
 
@@ -103,7 +105,10 @@ class People:
         if contact.email_key:
             self._by_email[contact.email_key, contact.is_test] = contact
 
-    def touch(self, contact: Contact) -> None:
+    def touch(self, contact: Contact, *, changed: bool) -> None:
+        """Have the contact written. `changed`: something a reader sees is different."""
+        if changed:
+            contact.updated_at = timezone.now()
         if contact.pk:
             self._touched[contact.pk] = contact
 

@@ -89,7 +89,7 @@ def _apply_one(people: People, record: ContactRecord) -> ContactOutcome:
     if record.deleted_at and not contact.source_deleted_at:
         contact.source_deleted_at = record.deleted_at
         outcome.notes.append("The customer was deleted at Stripe. The contact stays.")
-    people.touch(contact)
+    people.touch(contact, changed=created or bool(outcome.changes))
     outcome.result = CREATED if created else UPDATED if outcome.changes else UNCHANGED
     return outcome
 

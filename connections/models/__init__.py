@@ -1,14 +1,23 @@
 """Accounts we are connected to, what is synced from them, and every step of that."""
 
-from connections.models.connection import Connection, FieldMapping, Resource, SetupDraft
+from connections.models.connection import (
+    Connection,
+    ConnectionStatus,
+    FieldMapping,
+    RateBucket,
+    Resource,
+    SetupDraft,
+)
 from connections.models.inbound_event import InboundEvent
 from connections.models.remote_object import RemoteObject
 from connections.models.sync import SyncLogEntry, SyncRun, SyncWindow
 
 __all__ = [
     "Connection",
+    "ConnectionStatus",
     "FieldMapping",
     "InboundEvent",
+    "RateBucket",
     "RemoteObject",
     "Resource",
     "SetupDraft",

@@ -121,8 +121,6 @@ class ConnectionStatus(models.Model):
     next_check_at = models.DateTimeField(db_default=Now(), help_text="of the webhook endpoint")
     checked_at = models.DateTimeField(null=True, blank=True)
     throttled_until = models.DateTimeField(null=True, blank=True, help_text="Stripe asked us to wait")
-    tokens = models.FloatField(default=0, help_text="requests left in this second's bucket")
-    tokens_at = models.DateTimeField(db_default=Now())
     calls = models.PositiveBigIntegerField(default=0, help_text="requests made to Stripe")
     missed_webhooks = models.PositiveIntegerField(default=0, help_text="events first seen by the poll, over 2 min late")
 
@@ -131,6 +129,21 @@ class ConnectionStatus(models.Model):
 
     def __str__(self) -> str:
         return f"Status of {self.connection_id}"
+
+
+class RateBucket(models.Model):
+    """Requests a connection may still make now, in all or on one kind of list. Shared by every worker."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="buckets")
+    scope = models.CharField(max_length=60)
+    tokens = models.FloatField()
+    refilled_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint("connection", "scope", name="bucket_once")]
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} {self.scope}: {self.tokens:.1f}"
 
 
 class ResourceQuerySet(models.QuerySet["Resource"]):

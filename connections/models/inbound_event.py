@@ -36,9 +36,7 @@ class InboundEvent(DueRow):
     class Meta:
         constraints = [models.UniqueConstraint("connection", "event_id", name="inbound_event_once")]
         indexes = [
-            models.Index(
-                fields=["next_attempt_at", "id"], name="inbound_due", condition=models.Q(state=State.DUE)
-            ),
+            models.Index(fields=["next_attempt_at", "id"], name="inbound_due", condition=models.Q(state=State.DUE)),
             models.Index(fields=["lease_until"], name="inbound_lease", condition=models.Q(state=State.RUNNING)),
             models.Index(fields=["connection", "-id"], name="inbound_dead", condition=models.Q(state=State.DEAD)),
             GinIndex(fields=["waits_for"], name="inbound_waits_for", condition=models.Q(state=State.WAITING)),

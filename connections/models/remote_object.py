@@ -20,6 +20,7 @@ class RemoteObject(models.Model):
     event_type = models.CharField(max_length=120, blank=True, default="")
     api_version = models.CharField(max_length=60, blank=True, default="")
     body = models.JSONField(null=True, blank=True)
+    previous = models.JSONField(null=True, blank=True, help_text="previous_attributes of the event it came with")
     deleted_at = models.DateTimeField(null=True, blank=True)
     wanted_at = models.DateTimeField(null=True, blank=True)
     wanted_attempts = models.PositiveSmallIntegerField(default=0)

@@ -124,8 +124,9 @@ class SyncLogEntry(models.Model):
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="log")
     resource_kind = models.CharField(max_length=20, blank=True, default="")
     run = models.ForeignKey(SyncRun, on_delete=models.SET_NULL, null=True, blank=True, related_name="log")
-    event = models.ForeignKey(InboundEvent, on_delete=models.SET_NULL, null=True, blank=True, related_name="log")
+    inbound = models.ForeignKey(InboundEvent, on_delete=models.SET_NULL, null=True, blank=True, related_name="log")
     mapping = models.ForeignKey(FieldMapping, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    replay = models.PositiveSmallIntegerField(default=0, help_text="0, or the number of the replay")
     via = models.CharField(max_length=10, choices=Origin.choices)
     event_id = models.CharField(max_length=255, blank=True, default="")
     event_type = models.CharField(max_length=120, blank=True, default="")
@@ -145,7 +146,7 @@ class SyncLogEntry(models.Model):
     class Meta:
         verbose_name_plural = "sync log entries"
         constraints = [
-            models.UniqueConstraint("event", condition=~Q(via="replay"), name="one_log_entry_an_event"),
+            models.UniqueConstraint("inbound", "replay", name="one_log_entry_an_event_and_replay"),
         ]
         indexes = [
             models.Index(fields=["connection", "-id"], name="log_newest"),
@@ -153,9 +154,7 @@ class SyncLogEntry(models.Model):
             models.Index(fields=["connection", "event_type", "-id"], name="log_by_type"),
             models.Index(fields=["contact", "-id"], name="log_by_contact"),
             models.Index(fields=["worked_at"], name="log_by_time"),
-            models.Index(
-                fields=["connection", "-id"], name="log_trouble", condition=Q(result__in=["failed", "dead"])
-            ),
+            models.Index(fields=["connection", "-id"], name="log_trouble", condition=Q(result__in=["failed", "dead"])),
         ]
 
     def __str__(self) -> str:

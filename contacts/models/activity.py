@@ -48,9 +48,7 @@ class Activity(models.Model):
         verbose_name_plural = "activities"
         indexes = [
             models.Index(fields=["contact", "-occurred_at", "-id"], name="activity_timeline"),
-            models.Index(
-                fields=["id"], name="activity_undispatched", condition=models.Q(dispatched_at__isnull=True)
-            ),
+            models.Index(fields=["id"], name="activity_undispatched", condition=models.Q(dispatched_at__isnull=True)),
         ]
 
     def __str__(self) -> str:

@@ -32,7 +32,10 @@ class Contact(models.Model):
     """One person. Test-mode events make contacts of their own, so they never touch live ones."""
 
     email = models.CharField(max_length=320, blank=True, default="", help_text="as written at the source")
-    email_key = models.CharField(max_length=320, null=True, blank=True, help_text="normalised; see contacts.email")
+    # Null, not "": any number of contacts may have no address.
+    email_key = models.CharField(  # noqa: DJ001
+        max_length=320, null=True, blank=True, help_text="normalised; see contacts.email"
+    )
     is_test = models.BooleanField(default=False)
     first_name = models.CharField(max_length=255, blank=True, default="")
     last_name = models.CharField(max_length=255, blank=True, default="")
@@ -53,7 +56,7 @@ class Contact(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint("email_key", "is_test", name="contact_email_once_a_mode")]
         indexes = [
-            # Segments ask "custom @> {key: value}"; a field much asked for by range gets an expression index of its own.
+            # Segments ask "custom @> {key: value}"; a field asked for by range gets its own index.
             GinIndex(fields=["custom"], name="contact_custom", opclasses=["jsonb_path_ops"]),
             GinIndex(OpClass(Upper("email"), "gin_trgm_ops"), name="contact_email_words"),
             GinIndex(OpClass(Upper("first_name"), "gin_trgm_ops"), name="contact_first_name_words"),
@@ -66,12 +69,12 @@ class Contact(models.Model):
     def __str__(self) -> str:
         return self.name or self.email or f"Contact {self.pk}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("contacts:detail", args=[self.pk])
+
     @property
     def name(self) -> str:
         return f"{self.first_name} {self.last_name}".strip()
-
-    def get_absolute_url(self) -> str:
-        return reverse("contacts:detail", args=[self.pk])
 
     def value(self, field: str) -> Any:
         """Value of a standard field or of a custom one (`field:<key>`). Empty is "" or None."""

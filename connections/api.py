@@ -1,0 +1,47 @@
+"""A connection's way to its source: opens the key, keeps to the rate limit, counts calls, notices a refused key."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from common.encryption import SecretUnreadable
+from connections import rate_limit
+from connections.models import Connection
+from connections.sources.base import SourceError
+from connections.sources.stripe.client import Client
+
+_LONGEST_WAIT = 3.0
+
+
+def client_of(connection: Connection) -> Client:
+    """A client of the connection's account. SourceError if it has no key that opens."""
+    try:
+        key = connection.open("api_key")
+    except SecretUnreadable as error:
+        raise SourceError(
+            "The stored key does not open with FIELD_KEYS. Replace the key.", permanent=True, code="key_unreadable"
+        ) from error
+    if key is None:
+        raise SourceError("This account is disconnected.", permanent=True, code="disconnected")
+    return Client(key.open(), gate=partial(_gate, connection))
+
+
+def note(connection: Connection, error: SourceError) -> None:
+    """Remember what a refusal means for the whole connection."""
+    if error.code in ("key_refused", "key_expired", "key_unreadable"):
+        Connection.objects.filter(pk=connection.pk, epoch=connection.epoch, state=Connection.State.ACTIVE).update(
+            state=Connection.State.AUTH_FAILED, error=error.message
+        )
+    elif error.code in ("rate_limit", "unavailable"):
+        rate_limit.throttle(connection, min(error.retry_after or 2.0, 60.0))
+
+
+def _gate(connection: Connection, scope: str) -> None:
+    """Wait for the rate limit, in no transaction. SourceError when it would take too long."""
+    ends = time.monotonic() + _LONGEST_WAIT
+    while wait := rate_limit.wait_for(connection, scope):
+        if time.monotonic() + wait > ends:
+            raise SourceError("Waiting for the rate limit.", permanent=False, code="rate_limit", retry_after=1.0)
+        time.sleep(wait)
+    rate_limit.count_call(connection)

@@ -1,0 +1,243 @@
+"""One path for everything that comes in: webhook batches, pages of history, polled events.
+
+It names the steps; the app that owns a table owns its statements. Everything of a call stands in the caller's one
+transaction. No HTTP here: a record that needs an object we do not hold comes back as waiting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from common.fields import Field
+from common.origin import Origin
+from connections import log, mapping, remote_objects
+from connections.models import Connection, InboundEvent, Resource, SyncLogEntry, SyncRun
+from connections.remote_objects import Held, Verdict
+from connections.sources.base import HeldObject, ObjectState, SourceRecord, Translation, View
+from connections.sources.stripe import shapes, translate, words
+from connections.sources.stripe.events import SUPPORTING
+from contacts import records as contacts
+from contacts.fields import targets
+from contacts.records import ContactOutcome, ContactRecord
+
+TAG = "stripe-integration"
+Result = SyncLogEntry.Result
+NO_EMAIL = "the mapped e-mail is empty"
+
+
+@dataclass
+class Incoming:
+    """An event, or a row of history, on its way in. Exactly one of `event` and `run` is set."""
+
+    translation: Translation
+    via: Origin
+    event: InboundEvent | None = None
+    run: SyncRun | None = None
+
+    @property
+    def key(self) -> str:
+        """Names the record once and for all: activities are made once per key."""
+        record = self.translation.record
+        if self.event:
+            return f"{self.event.connection_id}:{self.event.event_id}"
+        assert self.run and record  # noqa: S101  history always has both
+        return f"{self.run.resource.connection_id}:history:{record.key}"
+
+
+@dataclass
+class Outcome:
+    """What became of one Incoming. `waits_for`: keys of objects it needs first. `quiet`: no log row wanted."""
+
+    result: str = Result.UNCHANGED
+    reason: str = ""
+    waits_for: set[str] = field(default_factory=set)
+    quiet: bool = False
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    contact: Any = None
+    resource: Resource | None = None
+
+
+@dataclass
+class _Batch:
+    connection: Connection
+    resources: dict[str, Resource]
+    targets: dict[str, Field]
+    held: Held
+
+
+def ingest(connection: Connection, batch: list[Incoming]) -> list[Outcome]:
+    """Apply a batch of one connection; one outcome each, in order, and their log rows.
+
+    IntegrityError or a deadlock means another worker was at the same rows: roll back and call again.
+    """
+    resources = {r.kind: r for r in connection.resources.active().select_related("mapping")}
+    outcomes = [_admit(resources, incoming) for incoming in batch]
+    states = [
+        _states(incoming) if admitted_or_supporting(o) else [] for incoming, o in zip(batch, outcomes, strict=True)
+    ]
+    held = remote_objects.hold(connection, [s for group in states for s in group], _needed(batch, outcomes))
+    work = _Batch(connection, resources, targets(), held)
+    verdicts = iter(held.verdicts)
+    own_verdicts = [next((v for v in [next(verdicts) for _ in group]), None) for group in states]
+    _note_missing(work, batch, outcomes)
+    _apply(work, batch, outcomes, own_verdicts)
+    return outcomes
+
+
+def admitted_or_supporting(outcome: Outcome) -> bool:
+    """Is the object worth holding? Those of events nobody asked for are not."""
+    return outcome.result != Result.IGNORED or outcome.quiet
+
+
+def _states(incoming: Incoming) -> list[ObjectState]:
+    return list(incoming.translation.states)
+
+
+def _admit(resources: dict[str, Resource], incoming: Incoming) -> Outcome:
+    """Does anybody want this record? An event nobody wants says why, except one that only keeps objects fresh."""
+    record = incoming.translation.record
+    type_ = incoming.event.type if incoming.event else ""
+    supporting = any(type_ in SUPPORTING[kind] for kind in resources)
+    if record is None:
+        return Outcome(Result.IGNORED, "not supported", quiet=supporting)
+    resource = resources.get(record.resource)
+    if resource is None:
+        return Outcome(Result.IGNORED, "resource disconnected", quiet=supporting)
+    outcome = Outcome(resource=resource)
+    if incoming.event and type_ not in resource.events:
+        outcome.result, outcome.reason, outcome.quiet = Result.IGNORED, "this event is switched off", supporting
+    elif incoming.event and record.occurred_at < resource.since:
+        outcome.result, outcome.reason = Result.IGNORED, "from before this resource was connected"
+    return outcome
+
+
+def _needed(batch: list[Incoming], outcomes: list[Outcome]) -> set[str]:
+    keys: set[str] = set()
+    for incoming, outcome in zip(batch, outcomes, strict=True):
+        record = incoming.translation.record
+        if record and outcome.result != Result.IGNORED:
+            keys |= {record.subject} if record.subject != record.key else set()
+            keys |= translate.needs(record.after, _source_keys(outcome))
+    return keys
+
+
+def _source_keys(outcome: Outcome) -> set[str]:
+    return mapping.keys(outcome.resource.mapping.rows) if outcome.resource and outcome.resource.mapping else set()
+
+
+def _note_missing(work: _Batch, batch: list[Incoming], outcomes: list[Outcome]) -> None:
+    for incoming, outcome in zip(batch, outcomes, strict=True):
+        record = incoming.translation.record
+        if record is None or outcome.result == Result.IGNORED:
+            continue
+        subject = work.held.rows.get(record.subject)
+        if record.subject != record.key and (subject is None or subject.body is None):
+            outcome.waits_for = remote_objects.want(work.connection, work.held, {record.subject})
+            continue
+        body = subject.body if subject and subject.body is not None else record.after
+        outcome.waits_for = remote_objects.want(
+            work.connection, work.held, translate.needs(body, _source_keys(outcome))
+        )
+
+
+def _apply(work: _Batch, batch: list[Incoming], outcomes: list[Outcome], verdicts: list[Verdict | None]) -> None:
+    ready = [i for i, outcome in enumerate(outcomes) if not outcome.waits_for and not outcome.quiet]
+    log_ids = dict(zip(ready, log.ids_for([batch[i].event for i in ready]), strict=True))
+    held = work.held.objects()
+    told: list[tuple[int, ContactRecord]] = []
+    for i in ready:
+        if outcomes[i].result != Result.IGNORED:
+            told.append((i, _contact_record(work, batch[i], outcomes[i], held, log_ids[i])))
+    for (i, _), result in zip(told, contacts.apply([record for _, record in told]), strict=True):
+        _conclude(outcomes[i], result, verdicts[i])
+    log.write([_log_entry(work, batch[i], outcomes[i], log_ids[i]) for i in ready])
+
+
+def _contact_record(
+    work: _Batch, incoming: Incoming, outcome: Outcome, held: dict[str, HeldObject], log_id: int
+) -> ContactRecord:
+    record, resource = incoming.translation.record, outcome.resource
+    assert record and resource and resource.mapping  # noqa: S101  admitted records have all three
+    own = held.get(record.subject) or HeldObject(record.object_type, record.object_id, record.occurred_at, record.after)
+    # The tombstone of a deleted object says nothing of it; its last words, in the event, may.
+    if own.gone and len(own.body) <= len(record.after):
+        own = HeldObject(own.type, own.id, own.as_of, record.after, gone=True)
+    mapped = mapping.apply(resource.mapping.rows, View(resource.kind, own, held), work.targets, log_id)
+    outcome.warnings = mapped.warnings
+    customer = shapes.customer_id(own.body)[:255] or None
+    return ContactRecord(
+        source=work.connection.source,
+        account=work.connection.account,
+        is_test=work.connection.is_test,
+        external_id=customer,
+        email=mapped.email,
+        owns_email=own.type == "customer",
+        facts=tuple(mapped.facts),
+        tags=(TAG, f"{TAG}-{record.event_type}") if record.event_type else (TAG,),
+        occurred_at=record.occurred_at,
+        origin=incoming.via,
+        key=incoming.key,
+        log=log_id,
+        event_type=record.event_type,
+        summary=words.sentence(record.event_type, record.after) if record.event_type else "",
+        data=_about(work.connection, record),
+        deleted_at=own.as_of if own.gone and own.type == "customer" else None,
+        silent=bool(incoming.run and not incoming.run.starts_automations),
+    )
+
+
+def _about(connection: Connection, record: SourceRecord) -> dict[str, Any]:
+    """What a reader of the timeline, and later a trigger, may want to know of the event."""
+    about: dict[str, Any] = {
+        "source": connection.source,
+        "connection": connection.pk,
+        "object": record.object_id,
+        "event_id": record.event_id,
+    }
+    status, before = record.after.get("status"), record.before
+    if isinstance(status, str):
+        about["status"] = status
+        if before and isinstance(before.get("status"), str) and before["status"] != status:
+            about["status_before"] = before["status"]
+    return about
+
+
+def _conclude(outcome: Outcome, result: ContactOutcome, verdict: Verdict | None) -> None:
+    outcome.contact = result.contact
+    outcome.changes = [change.as_json() for change in result.changes]
+    outcome.result = result.result
+    notes = list(result.notes)
+    if result.result == contacts.SKIPPED:
+        notes.append(NO_EMAIL)
+    elif verdict is Verdict.STALE and result.result == contacts.UNCHANGED:
+        outcome.result = Result.STALE
+        notes.append("a newer state of this object was already known")
+    elif verdict is Verdict.WANTED:
+        notes.append("Stripe’s payloads do not tell which state is newer, so the object is read from Stripe")
+    outcome.reason = " ".join(notes)
+
+
+def _log_entry(work: _Batch, incoming: Incoming, outcome: Outcome, log_id: int) -> SyncLogEntry:
+    record, event = incoming.translation.record, incoming.event
+    return SyncLogEntry(
+        pk=log_id,
+        connection=work.connection,
+        resource_kind=record.resource if record else "",
+        run=incoming.run,
+        inbound=event,
+        replay=event.replays if event else 0,
+        mapping=outcome.resource.mapping if outcome.resource and outcome.contact else None,
+        via=incoming.via,
+        event_id=event.event_id if event else "",
+        event_type=event.type if event else "",
+        object_id=record.object_id if record else event.object_id if event else "",
+        contact=outcome.contact,
+        contact_email=outcome.contact.email if outcome.contact else "",
+        result=outcome.result,
+        reason=outcome.reason[:500],
+        changes=outcome.changes,
+        warnings=outcome.warnings,
+        occurred_at=record.occurred_at if record else event.occurred_at if event else None,
+    )

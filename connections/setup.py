@@ -1,0 +1,243 @@
+"""Connect an account, add and remove its resources, disconnect it. Nothing synced is ever removed by that."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from common import encryption
+from common.due import State
+from connections import api, historical, webhooks
+from connections.models import (
+    Connection,
+    ConnectionStatus,
+    FieldMapping,
+    InboundEvent,
+    Resource,
+    SetupDraft,
+    SyncRun,
+)
+from connections.models.connection import new_hook_token
+from connections.sources.base import SourceError
+from connections.sources.stripe import account, events
+from connections.sources.stripe.account import Account
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a wizard or a setup file asks of a resource."""
+
+    kind: str
+    sync: str
+    data: str
+    events: list[str]
+    rows: list[Row]
+
+
+def connect(key: str, user: Any = None, *, name: str = "") -> Connection:
+    """Check a key and keep its account, ready for its first resource. SourceError with the reason in words.
+
+    Reconnecting a disconnected account takes its row again, with a new epoch and a new webhook address.
+    """
+    key = key.strip()
+    if not key:
+        raise SourceError("Paste the secret key of your Stripe account.", permanent=True, code="empty")
+    found = account.behind(key)
+    with transaction.atomic():
+        connection = (
+            Connection.objects.select_for_update(no_key=True)
+            .filter(source="stripe", account=found.id, is_test=found.is_test)
+            .first()
+        )
+        if connection and connection.is_connected:
+            raise SourceError(
+                f"{connection.name} is already connected. Use “Replace key” there to change its key.",
+                permanent=True,
+                code="already_connected",
+            )
+        connection = connection or Connection(source="stripe", account=found.id, is_test=found.is_test)
+        return _store_key(connection, key, found, user, name)
+
+
+def replace_key(connection: Connection, key: str) -> Connection:
+    """Give a connection another key of the same account and mode. SourceError with the reason in words."""
+    found = account.behind(key.strip())
+    if (found.id, found.is_test) != (connection.account, connection.is_test):
+        raise SourceError(
+            f"This key belongs to another account ({found.name}) or mode. Use a key of {connection.name}.",
+            permanent=True,
+            code="other_account",
+        )
+    with transaction.atomic():
+        locked = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
+        _seal_key(locked, key.strip(), found)
+        locked.epoch += 1
+        if locked.state == Connection.State.AUTH_FAILED:
+            locked.state = Connection.State.ACTIVE
+        locked.error = ""
+        locked.save()
+        # A new key is a new fence, but not a new start: open imports go on under it.
+        SyncRun.objects.filter(resource__connection=locked, state__in=SyncRun.OPEN).update(epoch=locked.epoch)
+        locked.resources.update(error="")
+    return locked
+
+
+def draft_for(connection: Connection, user: Any = None) -> SetupDraft:
+    """The connection's unfinished wizard, anybody's, or a new one."""
+    draft, _ = SetupDraft.objects.get_or_create(
+        connection=connection, finished_at=None, resource=None, defaults={"started_by": user}
+    )
+    return draft
+
+
+def add_resource(connection: Connection, choice: Choice, user: Any = None) -> Resource:
+    """Register the endpoint, then make the resource with its mapping, and its import if wanted.
+
+    EndpointCap or SourceError before anything of ours is written. Adding a resource that is there already changes
+    nothing and returns it: two people may click Finish at once.
+    """
+    client = api.client_of(connection)
+    webhooks.ensure(connection, {choice.kind: choice.events}, client=client)
+    since = client.get("/v1/events", limit=1).asked_at
+    with transaction.atomic():
+        connection = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
+        resource = connection.resources.filter(kind=choice.kind).first()
+        if resource and resource.removed_at is None:
+            return resource
+        resource = resource or Resource(connection=connection, kind=choice.kind)
+        resource.sync, resource.data, resource.events = choice.sync, choice.data, choice.events
+        resource.since, resource.removed_at, resource.error, resource.created_by = since, None, "", user
+        resource.save()
+        write_mapping(resource, choice.rows, user)
+        _activate(connection, user)
+        if choice.sync == Resource.Sync.HISTORY_AND_NEW:
+            historical.start(resource, until=since, user=user)
+    return resource
+
+
+def write_mapping(resource: Resource, rows: list[Row], user: Any = None) -> FieldMapping:
+    """Make a new numbered mapping the resource's own. It applies from now on; contacts keep what they have."""
+    with transaction.atomic():
+        locked = Resource.objects.select_for_update(no_key=True).get(pk=resource.pk)
+        last = locked.mappings.order_by("-number").first()
+        if last is not None and last.rows == rows and locked.mapping_id == last.pk:
+            return last
+        mapping = FieldMapping.objects.create(
+            resource=locked, number=last.number + 1 if last else 1, rows=rows, created_by=user
+        )
+        locked.mapping = mapping
+        locked.save(update_fields=["mapping"])
+    resource.mapping = mapping
+    return mapping
+
+
+def change_resource(resource: Resource, *, events: list[str], data: str) -> None:
+    """Switch events and kinds of data of a resource. SourceError or EndpointCap if Stripe does not follow."""
+    webhooks.ensure(resource.connection, {resource.kind: events})
+    Resource.objects.filter(pk=resource.pk).update(events=events, data=data)
+    resource.events, resource.data = events, data
+
+
+def remove_resource(resource: Resource) -> None:
+    """Stop syncing a resource. What it brought stays; adding it again is possible at any time."""
+    with transaction.atomic():
+        Resource.objects.filter(pk=resource.pk, removed_at=None).update(removed_at=Now(), error="")
+        historical.stop(resource, "The resource was disconnected.")
+        SetupDraft.objects.filter(resource=resource, finished_at=None).delete()
+    connection = Connection.objects.get(pk=resource.connection_id)
+    try:
+        webhooks.ensure(connection)
+    except (SourceError, webhooks.EndpointCap):
+        # Events of the resource are ignored from now on; the hourly check tidies up at Stripe.
+        ConnectionStatus.objects.filter(pk=connection.pk).update(next_check_at=Now())
+
+
+def disconnect(connection: Connection) -> str:
+    """End a connection: nothing more comes in, the key is wiped, everything synced stays.
+
+    Returns what could not be tidied up at Stripe, in words, or "".
+    """
+    left_behind = ""
+    try:
+        webhooks.remove(connection)
+    except SourceError:
+        left_behind = (
+            "Stripe did not let us delete the webhook endpoint. Delete it there yourself; its events are refused here."
+        )
+    with transaction.atomic():
+        locked = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
+        for resource in locked.resources.active():
+            historical.stop(resource, "The account was disconnected.")
+        locked.resources.active().update(removed_at=Now())
+        locked.drafts.filter(finished_at=None).delete()
+        locked.state, locked.epoch, locked.error = Connection.State.DISCONNECTED, locked.epoch + 1, ""
+        locked.api_key_sealed = locked.webhook_secret_sealed = locked.previous_secret_sealed = None
+        locked.previous_secret_until, locked.endpoint_id, locked.endpoint_events = None, "", []
+        locked.key_hint = locked.key_fingerprint = locked.endpoint_error = ""
+        locked.polls = False
+        locked.save()
+    return left_behind
+
+
+def discard(draft: SetupDraft) -> None:
+    """Throw an unfinished wizard away, and the key with it if its account has no resource."""
+    with transaction.atomic():
+        connection = draft.connection
+        draft.delete()
+        if connection.state == Connection.State.SETUP:
+            disconnect(connection)
+
+
+def stripe_time(connection: Connection) -> datetime:
+    """Stripe's clock now."""
+    return api.client_of(connection).get("/v1/events", limit=1).asked_at
+
+
+def _store_key(connection: Connection, key: str, found: Account, user: Any, name: str) -> Connection:
+    connection.name, connection.email = name or found.name, found.email
+    connection.country, connection.account_created_at = found.country, found.created_at
+    if connection.pk:
+        connection.epoch += 1
+        if connection.state == Connection.State.DISCONNECTED:
+            connection.hook_token, connection.endpoint_key = new_hook_token(), uuid.uuid4()
+    connection.state, connection.error = Connection.State.SETUP, ""
+    connection.connected_by = user
+    connection.save()
+    _seal_key(connection, key, found)
+    connection.save()
+    ConnectionStatus.objects.get_or_create(connection=connection)
+    return connection
+
+
+def _seal_key(connection: Connection, key: str, found: Account) -> None:
+    connection.seal("api_key", key)
+    connection.key_hint = encryption.mask(key)
+    connection.key_fingerprint = encryption.fingerprint(key)
+    connection.missing_permissions = list(found.missing)
+
+
+def _activate(connection: Connection, user: Any) -> None:
+    if connection.state != Connection.State.SETUP:
+        return
+    connection.state, connection.connected_at, connection.connected_by = Connection.State.ACTIVE, Now(), user
+    connection.save(update_fields=["state", "connected_at", "connected_by"])
+    ConnectionStatus.objects.filter(pk=connection.pk).update(
+        next_poll_at=Now(), next_check_at=Now(), events_seen_until=None, throttled_until=None
+    )
+    # Events kept from a time when the account was disconnected are looked at again; older ones are then ignored.
+    InboundEvent.objects.filter(connection=connection, state=State.HELD).update(
+        state=State.DUE, next_attempt_at=Now(), claims=0, claim_no=F("claim_no") + 1
+    )
+
+
+def default_choice(kind: str, sync: str, rows: list[Row]) -> Choice:
+    """A resource with the events that are on by default."""
+    return Choice(kind, sync, Resource.Data.ALL, events.defaults(kind), rows)

@@ -1,0 +1,161 @@
+"""Stripe's API as plain dicts: the official client for transport, none of its objects (they cost a millisecond each)."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import stripe
+from django.conf import settings
+
+from connections.sources.base import Json, SourceError
+from connections.sources.stripe import API_VERSION
+
+PAGE = 100
+_CONNECT_AND_READ_SECONDS = (5, 30)
+_PERMISSION = re.compile(r"\brak_\w+")
+_NAMED_ACCOUNT = re.compile(r"\bacct_\w+")
+Gate = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`asked_at`: when the request was sent, by Stripe's clock and rounded down: facts in it are at least that fresh."""
+
+    data: Json
+    asked_at: datetime
+
+
+class Client:
+    """One account's API. `gate` is called before each request with the kind of list, and may wait or refuse."""
+
+    def __init__(self, key: str, gate: Gate | None = None) -> None:
+        self._gate = gate
+        self._stripe = stripe.StripeClient(
+            key,
+            stripe_version=API_VERSION,
+            base_addresses={"api": settings.STRIPE_API_BASE},
+            # Retries are rows of ours; the library's own would hide a limit from us.
+            max_network_retries=0,
+            http_client=stripe.RequestsClient(timeout=_CONNECT_AND_READ_SECONDS),
+        )
+
+    def get(self, path: str, **params: Any) -> Answer:
+        return self._request("get", path, params)
+
+    def post(self, path: str, *, idempotency_key: str = "", **params: Any) -> Answer:
+        return self._request("post", path, params, idempotency_key)
+
+    def delete(self, path: str) -> Answer:
+        return self._request("delete", path, {})
+
+    def pages(self, path: str, **params: Any) -> Iterator[Answer]:
+        """Pages of a list, newest first, until Stripe has no more."""
+        last: str | None = None
+        while True:
+            cursor = {"starting_after": last} if last else {}
+            page = self.get(path, **{"limit": PAGE} | params | cursor)
+            yield page
+            rows = page.data.get("data") or []
+            if not page.data.get("has_more") or not rows or rows[-1].get("id") == last:
+                return
+            last = rows[-1]["id"]
+
+    def _request(self, method: str, path: str, params: Json, idempotency_key: str = "") -> Answer:
+        if self._gate:
+            self._gate(path.split("/")[2])
+        options = {"idempotency_key": idempotency_key} if idempotency_key else {}
+        started = time.monotonic()
+        try:
+            response = self._stripe.raw_request(method, path, **params, **options)
+            data = response.data
+        except stripe.StripeError as error:
+            raise refused(error) from error
+        if not isinstance(data, dict):
+            raise SourceError("Stripe’s answer could not be read. We try again.", permanent=False, code="unreadable")
+        return Answer(data, _asked_at(response.headers, time.monotonic() - started))
+
+
+def refused(error: stripe.StripeError) -> SourceError:
+    """The library's error in the user's words. Codes are read from the body: the error's own attribute is often empty."""
+    body = getattr(error, "json_body", None)
+    told = body.get("error") if isinstance(body, dict) else None
+    told = told if isinstance(told, dict) else {}
+    code, message = str(told.get("code") or ""), str(told.get("message") or "")
+    permission = _PERMISSION.search(message)
+    status = error.http_status
+    if code == "secret_key_required" or "publishable API key" in message:
+        return _publishable()
+    if status == 401 and code == "api_key_expired":
+        return SourceError(
+            "This key has expired or was rolled. Copy the current key from Stripe > Developers > API keys.",
+            permanent=True,
+            code="key_expired",
+        )
+    if status == 401:
+        return SourceError(
+            "Stripe does not know this key. Copy the secret key from Stripe > Developers > API keys.",
+            permanent=True,
+            code="key_refused",
+        )
+    if status == 403:
+        name = permission.group() if permission else ""
+        return SourceError(
+            f"The key lacks the permission {name}. Add it to the restricted key in Stripe." if name else message,
+            permanent=True,
+            code="permission",
+            permission=name,
+        )
+    if status == 429:
+        return SourceError(
+            "Stripe asked us to slow down. We go on by ourselves.",
+            permanent=False,
+            code="rate_limit",
+            retry_after=_seconds(error.headers),
+        )
+    if status == 404 or code == "resource_missing":
+        return SourceError(message or "Stripe does not have this object.", permanent=True, code="resource_missing")
+    if status is None or status >= 500 or status == 409:
+        return SourceError(
+            "Stripe cannot be reached or reports a fault of its own. We try again.",
+            permanent=False,
+            code="unavailable",
+            retry_after=_seconds(error.headers),
+        )
+    return SourceError(message or "Stripe refused the request.", permanent=True, code=code or "refused")
+
+
+def named_account(error: SourceError) -> str:
+    """The account a refusal speaks of, which a restricted key may not read otherwise. "" if none."""
+    cause = error.__cause__
+    found = _NAMED_ACCOUNT.search(str(cause)) if cause else None
+    return found.group() if found else ""
+
+
+def _publishable() -> SourceError:
+    return SourceError(
+        "This is a publishable key (pk_…). Millrace needs the secret key (sk_…) or a restricted key (rk_…).",
+        permanent=True,
+        code="publishable",
+    )
+
+
+def _seconds(headers: Any) -> float | None:
+    try:
+        return float((headers or {}).get("retry-after") or (headers or {}).get("Retry-After"))
+    except (TypeError, ValueError):
+        return None
+
+
+def _asked_at(headers: Any, elapsed: float) -> datetime:
+    try:
+        answered = parsedate_to_datetime(headers.get("Date") or headers.get("date"))
+    except (TypeError, ValueError, AttributeError):
+        answered = datetime.now(UTC)
+    return answered - timedelta(seconds=math.ceil(elapsed))

@@ -1,0 +1,77 @@
+"""How each resource is listed: path, filters, and the objects that come along in the same call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from connections.sources.base import Json
+from connections.sources.stripe import shapes
+from connections.sources.stripe.client import Answer, Client
+
+
+@dataclass(frozen=True)
+class Listing:
+    """`permission`: what a restricted key needs to read this list."""
+
+    path: str
+    permission: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+LISTINGS: dict[str, Listing] = {
+    "charge": Listing("/v1/charges", "rak_charge_read", {"expand": ["data.customer"]}),
+    "customer": Listing("/v1/customers", "rak_customer_read"),
+    # Stripe leaves out canceled subscriptions unless asked for all.
+    "subscription": Listing(
+        "/v1/subscriptions",
+        "rak_subscription_read",
+        {"status": "all", "expand": ["data.customer", "data.default_payment_method"]},
+    ),
+    "invoice": Listing("/v1/invoices", "rak_invoice_read", {"expand": ["data.customer"]}),
+    # An open or expired session is nobody's purchase.
+    "checkout_session": Listing(
+        "/v1/checkout/sessions", "rak_checkout_session_read", {"status": "complete", "expand": ["data.customer"]}
+    ),
+}
+# What the product asks a restricted key for, in the order Stripe's page shows it.
+PERMISSIONS = (
+    "rak_customer_read",
+    "rak_event_read",
+    "rak_charge_read",
+    "rak_subscription_read",
+    "rak_invoice_read",
+    "rak_checkout_session_read",
+    "rak_payment_intent_read",
+    "rak_payment_method_read",
+    "rak_product_read",
+    "rak_plan_read",
+    "rak_dispute_read",
+    "rak_webhook_write",
+)
+
+
+def key_link(name: str) -> str:
+    """Stripe's page for a new restricted key, with our permissions filled in."""
+    asked = "&".join(f"permissions[]={permission}" for permission in PERMISSIONS)
+    return f"https://dashboard.stripe.com/apikeys/create?name={name}&{asked}"
+
+
+def newest(client: Client, kind: str, count: int) -> list[Json]:
+    """The newest objects of a resource with their customers, and for subscriptions their products."""
+    listing = LISTINGS[kind]
+    rows = client.get(listing.path, limit=count, **listing.params).data.get("data") or []
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def products_of(client: Client, subscriptions: list[Json], known: set[str]) -> Iterator[Answer]:
+    """Products behind the prices of subscriptions, fifty a call. Stripe refuses the depth in the list itself."""
+    ids = {
+        shapes.id_of(shapes.get(item, "price", "product"))
+        for subscription in subscriptions
+        for item in shapes.items(subscription)
+    }
+    wanted = sorted(ids - known - {""})
+    for start in range(0, len(wanted), 50):
+        yield client.get("/v1/products", limit=100, ids=wanted[start : start + 50])

@@ -1,0 +1,142 @@
+"""Facts whose place in Stripe's objects has moved: the new place first, then the older ones.
+
+Everything takes and gives plain dicts; a missing or odd value reads as None, never as an error. Shapes: stripe-python
+16.1 (endive) and Stripe's published fixtures back to 2020-08-27.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from connections.sources.base import Json
+
+EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+
+
+def moment(seconds: Any) -> datetime | None:
+    """Unix seconds as an aware time; None for anything that is not a time a database can hold."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return None
+    try:
+        found = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
+    return found if EARLIEST <= found <= LATEST else None
+
+
+def get(body: Any, *path: str) -> Any:
+    """The value at a path of keys, or None. A list on the way is entered at its first element."""
+    for key in path:
+        if isinstance(body, list):
+            body = body[0] if body else None
+        if not isinstance(body, dict):
+            return None
+        body = body.get(key)
+    return body
+
+
+def text(value: Any) -> str:
+    """A string as it is; anything else as ""."""
+    return value if isinstance(value, str) else ""
+
+
+def id_of(reference: Any) -> str:
+    """The id of an object that may be expanded. "" for none."""
+    if isinstance(reference, dict):
+        reference = reference.get("id")
+    return text(reference)
+
+
+def object_type(body: Json) -> str:
+    """Stripe's `object` with dots as underscores, as RemoteObject.type has it."""
+    return text(body.get("object")).replace(".", "_")
+
+
+def customer_id(body: Json) -> str:
+    """The customer an object belongs to; a customer is its own."""
+    return id_of(body.get("id") if body.get("object") == "customer" else body.get("customer"))
+
+
+def items(subscription: Json) -> Iterator[Json]:
+    for item in get(subscription, "items", "data") or []:
+        if isinstance(item, dict):
+            yield item
+
+
+def period_end(subscription: Json) -> int | None:
+    """When the item that bills next does so: on the items since basil, on the subscription before."""
+    ends = [end for item in items(subscription) if isinstance(end := item.get("current_period_end"), int)]
+    return min(ends) if ends else subscription.get("current_period_end")
+
+
+def period_start(subscription: Json) -> int | None:
+    starts = [start for item in items(subscription) if isinstance(start := item.get("current_period_start"), int)]
+    return max(starts) if starts else subscription.get("current_period_start")
+
+
+def will_cancel(subscription: Json) -> bool:
+    return bool(subscription.get("cancel_at_period_end") or subscription.get("cancel_at"))
+
+
+def invoice_subscription(invoice: Json) -> str:
+    """The subscription an invoice bills. Since basil under `parent`."""
+    return id_of(get(invoice, "parent", "subscription_details", "subscription")) or id_of(invoice.get("subscription"))
+
+
+def invoice_tax(invoice: Json) -> int | None:
+    """Sum of taxes in minor units: `total_taxes` since basil, `tax` before."""
+    taxes = invoice.get("total_taxes")
+    if isinstance(taxes, list):
+        return sum(tax.get("amount") or 0 for tax in taxes if isinstance(tax, dict))
+    return invoice.get("tax")
+
+
+def session_shipping(session: Json) -> Json:
+    """Name and address to ship to, which moved twice."""
+    return (
+        get(session, "collected_information", "shipping_details")
+        or session.get("shipping_details")
+        or session.get("shipping")
+        or {}
+    )
+
+
+def email(body: Json, customer: Json | None) -> str:
+    """The chain of places an object's e-mail address may be in, best first. "" if it has none."""
+    places = {
+        "customer": [("email",)],
+        "charge": [("billing_details", "email"), ("receipt_email",), ("source", "owner", "email")],
+        "payment_intent": [("receipt_email",)],
+        "subscription": [],
+        "invoice": [("customer_email",)],
+        "checkout_session": [("customer_details", "email"), ("customer_email",)],
+        "dispute": [("evidence", "customer_email_address")],
+    }[object_type(body)]
+    kind = object_type(body)
+    own = [text(get(body, *path)) for path in places]
+    followed = text(get(customer, "email")) or text(get(body, "customer", "email"))
+    later: list[str] = []
+    if kind == "subscription":
+        later = [
+            text(get(body, "default_payment_method", "billing_details", "email")),
+            text(get(body, "latest_invoice", "customer_email")),
+        ]
+    elif kind == "charge":
+        # Legacy sources come last: their owner may not be the payer.
+        own, later = own[:2], own[2:]
+    elif kind == "dispute":
+        own, later = [], own
+    return next((found for found in (*own, followed, *later) if found), "")
+
+
+def undo(body: Json, previous: Any) -> Json:
+    """The object before an update: `previous_attributes` put back, nested dicts merged key by key."""
+    if not isinstance(previous, dict):
+        return body
+    before = dict(body)
+    for key, old in previous.items():
+        now = before.get(key)
+        before[key] = undo(now, old) if isinstance(old, dict) and isinstance(now, dict) else old
+    return before

@@ -1,0 +1,203 @@
+"""Stripe's events and list rows in our words. Pure: no database, no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from common.text import storable_tree
+from connections.sources.base import Json, ObjectState, SourceRecord, Translation
+from connections.sources.stripe import shapes
+from connections.sources.stripe.events import EVENTS
+from connections.sources.stripe.fields import follows
+
+# Objects worth holding when they come expanded inside another one.
+_HELD = {"customer", "price", "product", "payment_method"}
+_RESOURCE_OF = {
+    "charge": "charge",
+    "customer": "customer",
+    "subscription": "subscription",
+    "invoice": "invoice",
+    "checkout_session": "checkout_session",
+    "dispute": "charge",
+    "payment_intent": "charge",
+}
+_DEEPEST = 12
+
+
+class Unreadable(ValueError):
+    """A signed body that is not an event: kept, shown, never retried."""
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What the inbox needs to know of an event before anybody works on it."""
+
+    id: str
+    type: str
+    created: datetime
+    api_version: str
+    livemode: bool | None
+    account: str
+    object_id: str
+
+
+def parse(body: bytes) -> Json:
+    """A signed body as JSON an event may be. Unreadable for anything else, however deep or odd."""
+    try:
+        event = json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("The body is not JSON that can be read.") from error
+    if not isinstance(event, dict) or not isinstance(event.get("id"), str) or not isinstance(event.get("type"), str):
+        raise Unreadable("The body is not a Stripe event.")
+    if not event["id"] or not isinstance(shapes.get(event, "data", "object"), dict):
+        raise Unreadable("The event has no object.")
+    return event
+
+
+def envelope(event: Json) -> Envelope:
+    """Unreadable if the event's time cannot be read."""
+    created = shapes.moment(event.get("created"))
+    if created is None:
+        raise Unreadable("The event has no readable time.")
+    livemode = event.get("livemode")
+    return Envelope(
+        id=event["id"][:255],
+        type=event["type"][:120],
+        created=created,
+        api_version=shapes.text(event.get("api_version"))[:60],
+        livemode=livemode if isinstance(livemode, bool) else None,
+        account=shapes.text(event.get("account")),
+        object_id=shapes.text(shapes.get(event, "data", "object", "id"))[:255],
+    )
+
+
+def from_event(event: Json) -> Translation:
+    """States and record of a parsed event. The record is None for an event of no resource."""
+    event = storable_tree(event)
+    about = envelope(event)
+    body: Json = event["data"]["object"]
+    previous = shapes.get(event, "data", "previous_attributes")
+    kind = shapes.object_type(body)
+    known = EVENTS.get(about.type)
+    deleted = body.get("deleted") is True or about.type == "customer.deleted"
+    states = []
+    if about.object_id and not _is_preview(about.type):
+        states.append(
+            ObjectState(
+                type=kind[:40],
+                external_id=about.object_id,
+                as_of=about.created,
+                body=body,
+                event_id=about.id,
+                event_type=about.type,
+                api_version=about.api_version,
+                deleted=deleted,
+                previous=previous if isinstance(previous, dict) else None,
+            )
+        )
+    states += embedded(body, about.created)
+    if known is None:
+        return Translation(tuple(states), None)
+    return Translation(
+        tuple(states),
+        SourceRecord(
+            resource=known.resource,
+            object_type=kind,
+            object_id=about.object_id,
+            subject=_subject(kind, about.object_id, body),
+            before=shapes.undo(body, previous) if previous else None,
+            after=body,
+            occurred_at=about.created,
+            event_id=about.id,
+            event_type=about.type,
+        ),
+    )
+
+
+def from_row(body: Json, asked_at: datetime) -> Translation:
+    """States and record of one row of a list, as it was when we asked (Stripe's clock)."""
+    body = storable_tree(body)
+    kind = shapes.object_type(body)
+    state = ObjectState(
+        type=kind,
+        external_id=shapes.text(body.get("id")),
+        as_of=asked_at,
+        body=body,
+        deleted=body.get("deleted") is True,
+        fetched=True,
+    )
+    return Translation(
+        (state, *embedded(body, asked_at)),
+        SourceRecord(
+            resource=_RESOURCE_OF.get(kind, kind),
+            object_type=kind,
+            object_id=state.external_id,
+            subject=state.key,
+            before=None,
+            after=body,
+            occurred_at=shapes.moment(body.get("created")) or asked_at,
+        ),
+    )
+
+
+def needs(subject: Json, source_keys: set[str]) -> set[str]:
+    """Keys of the objects behind ids that a record's mapping follows: always the customer, products if mapped."""
+    keys = set()
+    customer = shapes.customer_id(subject)
+    if customer and subject.get("object") != "customer":
+        keys.add(f"customer:{customer[:255]}")
+    if follows(source_keys, "product"):
+        ids = (shapes.id_of(shapes.get(item, "price", "product")) for item in shapes.items(subject))
+        keys |= {f"product:{id_[:255]}" for id_ in ids if id_}
+    return keys
+
+
+def _subject(kind: str, object_id: str, body: Json) -> str:
+    charge = {"dispute": body.get("charge"), "payment_intent": body.get("latest_charge")}.get(kind)
+    return f"charge:{shapes.id_of(charge)[:255]}" if shapes.id_of(charge) else f"{kind}:{object_id}"
+
+
+def embedded(body: Json, as_of: datetime) -> list[ObjectState]:
+    """Whole objects that came inside another one, expanded or inlined, as facts of the same moment."""
+    return [
+        ObjectState(
+            type=shapes.object_type(inner),
+            external_id=inner["id"],
+            as_of=as_of,
+            body=inner,
+            deleted=inner.get("deleted") is True,
+            fetched=True,
+        )
+        for inner in _inside(body, 0)
+    ]
+
+
+def _inside(value: Any, depth: int) -> Iterator[Json]:
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, dict):
+        for inner in value.values():
+            if (
+                isinstance(inner, dict)
+                and shapes.object_type(inner) in _HELD
+                and isinstance(inner.get("id"), str)
+                and inner["id"]
+            ):
+                yield inner
+            yield from _inside(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _inside(inner, depth + 1)
+
+
+def _is_preview(event_type: str) -> bool:
+    # An upcoming invoice does not exist yet: it has no id, or one that cannot be fetched.
+    return event_type == "invoice.upcoming"
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON.")

@@ -1,0 +1,35 @@
+"""Doorways for Celery: a message only means "look"; what is due stands in PostgreSQL."""
+
+from celery import shared_task
+
+from connections import checks, fetching, historical, inbox, polling
+
+
+@shared_task
+def drain_inbox() -> None:
+    inbox.drain()
+
+
+@shared_task
+def fetch_wanted() -> None:
+    fetching.drain()
+
+
+@shared_task
+def drain_history() -> None:
+    historical.drain()
+
+
+@shared_task
+def poll_events() -> None:
+    polling.drain()
+
+
+@shared_task
+def check_endpoints() -> None:
+    checks.drain()
+
+
+@shared_task
+def clear_old() -> None:
+    inbox.clear_old()

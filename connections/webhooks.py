@@ -1,0 +1,166 @@
+"""Our webhook endpoint at the source: a desired state, kept by one idempotent `ensure`. Never in a transaction."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+
+from connections import api
+from connections.models import Connection
+from connections.sources.base import Json, SourceError
+from connections.sources.stripe import API_VERSION, events
+from connections.sources.stripe.client import Client
+
+MARK = "millrace"
+UNREACHABLE = "Stripe cannot reach this address from outside, so Millrace asks Stripe for new events itself."
+_ROLL = timedelta(hours=24)
+
+
+class EndpointCap(Exception):
+    """Stripe takes no further endpoint. `addresses`: those that exist."""
+
+    def __init__(self, message: str, addresses: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.message = message
+        self.addresses = addresses
+        self.count = len(addresses)
+
+
+def wanted_events(connection: Connection, extra: dict[str, list[str]] | None = None) -> list[str]:
+    """Event types of the connection's resources, and of those about to be added."""
+    chosen = {resource.kind: resource.events for resource in connection.resources.active()}
+    return events.wanted(chosen | (extra or {}))
+
+
+def ensure(connection: Connection, extra: dict[str, list[str]] | None = None, *, client: Client | None = None) -> None:
+    """Bring Stripe's endpoint in step with what is connected, or decide to poll.
+
+    EndpointCap when Stripe takes no more. SourceError when it cannot be reached, when the key may not write endpoints
+    (code "permission": the user may choose to poll), or when `delivery` is webhook and Stripe refuses the address.
+    """
+    client = client or api.client_of(connection)
+    types = wanted_events(connection, extra)
+    if connection.delivery == Connection.Delivery.POLLING or not types:
+        remove(connection, client=client)
+        _settle(connection, polls=bool(types), types=[])
+        return
+    try:
+        _ensure_at_stripe(connection, client, types)
+    except SourceError as error:
+        if not _address_refused(error) or connection.delivery == Connection.Delivery.WEBHOOK:
+            raise
+        _settle(connection, polls=True, types=[], error=UNREACHABLE)
+
+
+def remove(connection: Connection, *, client: Client | None = None) -> None:
+    """Delete our endpoint at Stripe: a leftover one would have Stripe mail the merchant about failures."""
+    if not connection.endpoint_id:
+        return
+    try:
+        (client or api.client_of(connection)).delete(f"/v1/webhook_endpoints/{connection.endpoint_id}")
+    except SourceError as error:
+        if error.code != "resource_missing":
+            raise
+    connection.endpoint_id, connection.webhook_secret_sealed, connection.endpoint_events = "", None, []
+    connection.save(update_fields=["endpoint_id", "webhook_secret_sealed", "endpoint_events"])
+
+
+def listed(client: Client) -> list[Json]:
+    """Every endpoint of the account, ours and others'."""
+    return [row for page in client.pages("/v1/webhook_endpoints") for row in page.data.get("data") or []]
+
+
+def _ensure_at_stripe(connection: Connection, client: Client, types: list[str]) -> None:
+    existing = listed(client)
+    ours = [row for row in existing if _is_ours(connection, row)]
+    held = next((row for row in ours if row["id"] == connection.endpoint_id and connection.webhook_secret_sealed), None)
+    if held and held.get("api_version") in (None, API_VERSION):
+        _update(connection, client, held, types)
+        leftovers = [row for row in ours if row["id"] != held["id"]]
+    else:
+        _create(connection, client, types, existing, ours)
+        leftovers = [row for row in ours if row["id"] != connection.endpoint_id]
+    for row in leftovers:
+        _delete_quietly(client, row["id"])
+
+
+def _update(connection: Connection, client: Client, held: Json, types: list[str]) -> None:
+    asked = {"url": connection.hook_url, "enabled_events": types}
+    same = held.get("url") == asked["url"] and sorted(held.get("enabled_events") or []) == types
+    if not same or held.get("status") != "enabled":
+        client.post(f"/v1/webhook_endpoints/{held['id']}", **asked, disabled=False)
+    _settle(connection, polls=False, types=types)
+
+
+def _create(connection: Connection, client: Client, types: list[str], existing: list[Json], ours: list[Json]) -> None:
+    try:
+        made = _post(connection, client, types)
+    except SourceError as error:
+        if not _is_cap(error):
+            raise
+        if not ours:
+            raise EndpointCap(error.message, tuple(str(row.get("url")) for row in existing)) from error
+        # Ours without a secret is of no use; at the cap it makes room for the new one.
+        for row in ours:
+            _delete_quietly(client, row["id"])
+        made = _post(connection, client, types)
+    with transaction.atomic():
+        if connection.webhook_secret_sealed and (old := connection.open("webhook_secret")):
+            connection.seal("previous_secret", old.open())
+            connection.previous_secret_until = datetime.now(UTC) + _ROLL
+        connection.endpoint_id = made["id"]
+        connection.seal("webhook_secret", made["secret"])
+        connection.endpoint_key = uuid.uuid4()
+        connection.save(
+            update_fields=[
+                "endpoint_id",
+                "webhook_secret_sealed",
+                "previous_secret_sealed",
+                "previous_secret_until",
+                "endpoint_key",
+            ]
+        )
+    _settle(connection, polls=False, types=types)
+
+
+def _post(connection: Connection, client: Client, types: list[str]) -> Json:
+    return client.post(
+        "/v1/webhook_endpoints",
+        # The same key gives the same endpoint for a day, so a lost answer makes no second one.
+        idempotency_key=f"millrace-endpoint-{connection.endpoint_key}",
+        url=connection.hook_url,
+        enabled_events=types,
+        api_version=API_VERSION,
+        description="Millrace keeps contacts up to date",
+        metadata={MARK: connection.hook_token[:12]},
+    ).data
+
+
+def _settle(connection: Connection, *, polls: bool, types: list[str], error: str = "") -> None:
+    connection.polls, connection.endpoint_events, connection.endpoint_error = polls, types, error
+    connection.save(update_fields=["polls", "endpoint_events", "endpoint_error"])
+
+
+def _is_ours(connection: Connection, row: Json) -> bool:
+    """Only ours are ever touched: known by id, or by the mark we left on them."""
+    mark = (row.get("metadata") or {}).get(MARK)
+    return row.get("id") == connection.endpoint_id or (bool(mark) and mark == connection.hook_token[:12])
+
+
+def _is_cap(error: SourceError) -> bool:
+    message = error.message.lower()
+    return "maximum of" in message and "webhook endpoint" in message
+
+
+def _address_refused(error: SourceError) -> bool:
+    return error.permanent and "url" in error.message.lower()
+
+
+def _delete_quietly(client: Client, endpoint_id: str) -> None:
+    try:
+        client.delete(f"/v1/webhook_endpoints/{endpoint_id}")
+    except SourceError as error:
+        if not error.permanent:
+            raise

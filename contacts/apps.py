@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+
+
+class ContactsConfig(AppConfig):
+    name = "contacts"
+
+    def ready(self) -> None:
+        from contacts import fields
+
+        fields.register()

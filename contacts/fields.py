@@ -1,0 +1,120 @@
+"""The fields a contact has: the standard ones and those the users made. Also what fits into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from common import fields as catalogue
+from common.fields import Field, FieldType
+from common.text import storable
+from contacts.email import clean_email
+from contacts.models import CustomField
+
+CATALOGUE = "contact"
+NAME = "name"
+LONGEST_TEXT = 5000
+_STANDARD = (
+    Field("email", "Email address", FieldType.EMAIL, "Contact"),
+    Field("first_name", "First name", FieldType.TEXT, "Contact"),
+    Field("last_name", "Last name", FieldType.TEXT, "Contact"),
+    Field("phone", "Phone", FieldType.TEXT, "Contact"),
+)
+# A name goes to two fields; as a target it stands for both.
+NAME_TARGET = Field(NAME, "First and last name", FieldType.TEXT, "Contact", help="Split when it is synced")
+
+
+def register() -> None:
+    catalogue.register(CATALOGUE, contact_fields)
+
+
+def contact_fields() -> Iterable[Field]:
+    """Every field, standard ones first."""
+    yield from _STANDARD
+    for custom in CustomField.objects.all():
+        yield Field(custom.target, custom.label, FieldType(custom.type), "Custom fields", choices=tuple(custom.choices))
+
+
+def targets() -> dict[str, Field]:
+    """What a mapping may write, by key: the fields, and `name` for first and last name together."""
+    found = catalogue.catalogue(CATALOGUE)
+    return {"email": found["email"], NAME: NAME_TARGET} | found
+
+
+def coerce(value: Any, field: Field) -> Any:
+    """The value as the field stores it in JSON: text, number, "2026-11-21", "2026-11-21T10:00:00Z", true.
+
+    Several values are joined by comma where text is wanted. ValueError, in words, if it does not fit.
+    """
+    if field.type in (FieldType.TEXT, FieldType.LIST):
+        return _text(value)
+    if isinstance(value, list):
+        value = value[0] if len(value) == 1 else _text(value)
+    match field.type:
+        case FieldType.EMAIL:
+            return clean_email(_text(value))
+        case FieldType.NUMBER | FieldType.MONEY:
+            return _number(value)
+        case FieldType.BOOLEAN:
+            return _yes_or_no(value)
+        case FieldType.DATE:
+            return _moment(value).date().isoformat()
+        case FieldType.DATETIME:
+            return _moment(value).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        case FieldType.CHOICE:
+            text = _text(value)
+            if text not in field.choices:
+                raise ValueError(f"“{text[:80]}” is not one of the choices of {field.label}.")
+            return text
+    raise ValueError(f"{field.label} cannot be written.")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value)[:LONGEST_TEXT]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return storable(str(value))[:LONGEST_TEXT]
+
+
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool | datetime):
+        raise ValueError("This is not a number.")
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation as error:
+        raise ValueError(f"“{str(value)[:80]}” is not a number.") from error
+    if not number.is_finite() or abs(number) >= 2**63:
+        raise ValueError(f"“{str(value)[:80]}” is not a number that can be stored.")
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
+def _yes_or_no(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    known = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
+    try:
+        return known[str(value).strip().lower()]
+    except KeyError:
+        raise ValueError(f"“{str(value)[:80]}” is neither yes nor no.") from None
+
+
+def _moment(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return datetime.fromtimestamp(value, UTC)
+        except (OverflowError, OSError, ValueError) as error:
+            raise ValueError(f"“{value}” is not a date.") from error
+    try:
+        found = datetime.fromisoformat(str(value).strip())
+    except ValueError as error:
+        raise ValueError(f"“{str(value)[:80]}” is not a date.") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
