@@ -18,7 +18,7 @@ Inside a test:
     stripe.deliveries(lose=1)                 # the next one is lost; double=1, delay=2.0, reorder=True, forge=True
     stripe.discard()                          # a missed webhook: the event can be listed but never arrives
     account.resend(event["id"])
-    stripe.faults(status=429, path="/v1/customers", count=2)  # also 401, 403, 500, html, cut, hang, latency, lose_answer
+    stripe.faults(status=429, path="/v1/customers", count=2)  # or html, cut, hang, latency, lose_answer
     stripe.account("shy", local_webhooks=False)               # refuses local webhook addresses, as Stripe does
     account.restricted_key(without=["rak_subscription_read"]); account.expired_key(); account.publishable_key()
     stripe.requests("/v1/customers")          # what was asked so far

@@ -30,10 +30,10 @@ def main() -> int:
     try:
         running = server.start(world, chosen.host, chosen.port)
     except OSError as reason:
-        print(f"The sandbox cannot listen on {chosen.host}:{chosen.port}: {reason}", file=sys.stderr)
+        print(f"The sandbox cannot listen on {chosen.host}:{chosen.port}: {reason}", file=sys.stderr)  # noqa: T201
         return 1
     keeper = state.StateFile(world, chosen.state) if chosen.state else None
-    print(f"Stripe sandbox at {running.base_url}", flush=True)
+    print(f"Stripe sandbox at {running.base_url}", flush=True)  # noqa: T201
     ended.wait()
     server.stop(running)
     if keeper:

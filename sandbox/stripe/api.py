@@ -121,7 +121,8 @@ def _run(call: Call, request_id: str, idempotency_key: str | None) -> Json:
         body = _dispatch(call)
     finally:
         world.request = None
-    return render(call.book, body, call.version)
+    rendered: Json = render(call.book, body, call.version)
+    return rendered
 
 
 def _dispatch(call: Call) -> Json:

@@ -71,9 +71,9 @@ class Collection:
             yield self.rows_at(position)
 
     def rows_at(self, position: int) -> Json:
-        obj = self.get(self.order[position][2])
-        assert obj is not None
-        return obj
+        row_id = self.order[position][2]
+        row = self.rows[row_id]
+        return self.build(row_id, row) if isinstance(row, tuple) else row
 
     def where(self, name: str, value: str) -> list[Json]:
         """Objects whose indexed value is `value`, newest first."""

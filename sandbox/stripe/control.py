@@ -62,7 +62,7 @@ def _arguments(request: Request) -> Json:
 def _form(world: "World", request: Request) -> Reply:
     """A button of the control page: do it, then show the page again with a word about it."""
     given = decode(request.body.decode("utf-8", "replace"))
-    back = {name: given.pop(name) for name in ("account", "mode") if name in given}
+    back: Json = {name: given.pop(name) for name in ("account", "mode") if name in given}
     message = page.press(world, given.pop("do", ""), back, given)
     return 303, "text/plain", b"", {"Location": page.address(back, message)}
 

@@ -62,7 +62,7 @@ class Deliveries:
         self.waiting: list[Delivery] = []
         self.attempts: list[Json] = []
         self.numbers = itertools.count(1)
-        self.dice = random.Random(20261028)
+        self.dice = random.Random(20261028)  # noqa: S311 - repeatable on purpose
         self.wake = threading.Condition(world.lock)
         self.stopped = False
         self.in_flight = 0
@@ -82,7 +82,7 @@ class Deliveries:
     def configure(self, **knobs: object) -> None:
         """Turn knobs; TypeError names an unknown one."""
         with self.wake:
-            self.knobs = Knobs(**{**self.knobs.__dict__, **knobs})  # type: ignore[arg-type]
+            self.knobs = Knobs(**{**self.knobs.__dict__, **knobs})
             self.wake.notify_all()
 
     def enqueue(self, book: "Book", event: Json, only: str | None = None) -> int:
@@ -189,7 +189,7 @@ class Deliveries:
         """Whether this delivery is to be spoiled: by share, or one off the count."""
         amount = getattr(self.knobs, name)
         if 0 < amount < 1:
-            return self.dice.random() < amount
+            return bool(self.dice.random() < amount)
         if amount >= 1:
             setattr(self.knobs, name, amount - 1)
             return True

@@ -194,7 +194,7 @@ class Teller:
 
     def _money(self, cents: int) -> Json:
         currency = (
-            "kwd" if self.who.country == "KW" and self.number % 25 == 6 else CURRENCIES.get(self.who.country, "eur")
+            "kwd" if self.who.country == "KW" and self.number % 4 == 1 else CURRENCIES.get(self.who.country, "eur")
         )
         amount = round(cents * UNITS.get(currency, 1))
         return {"amount": amount - amount % 10 if currency == "kwd" else amount, "currency": currency}
@@ -257,12 +257,12 @@ class Teller:
 
 
 WEIGHTS = (
-    ("looks", 34),
+    ("looks", 30),
     ("buys", 18),
     ("pays_once", 8),
     ("subscribes", 22),
     ("leaves", 8),
-    ("tries", 7),
+    ("tries", 11),
     ("fails", 3),
 )
 STORIES = [name for name, _ in WEIGHTS]

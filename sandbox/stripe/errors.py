@@ -75,7 +75,8 @@ def unknown_parameter(name: str) -> StripeError:
 
 
 def bad_parameter(message: str, param: str, code: str | None = None) -> StripeError:
-    return StripeError(400, message, param=param, **({"code": code} if code else {}))
+    fields: Json = {"param": param, "code": code} if code else {"param": param}
+    return StripeError(400, message, None, **fields)
 
 
 def required_parameter(name: str) -> StripeError:

@@ -82,5 +82,5 @@ EVENT_TYPES = frozenset(
     treasury.outbound_transfer.failed treasury.outbound_transfer.posted treasury.outbound_transfer.returned
     treasury.outbound_transfer.tracking_details_updated treasury.received_credit.created
     treasury.received_credit.failed treasury.received_credit.succeeded treasury.received_debit.created
-    """.split()
+    """.split()  # noqa: SIM905
 )

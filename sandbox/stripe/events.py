@@ -13,14 +13,13 @@ DELIVERED_SECONDS = 3600
 
 
 def difference(before: Json, after: Json) -> Json:
-    """Stripe's `previous_attributes`: old values of changed keys. Hashes inside shrink to what changed; arrays stay whole."""
+    """Stripe's `previous_attributes`: old values of changed keys. Hashes shrink to what changed; arrays stay whole."""
     changed: Json = {}
     for key in before.keys() | after.keys():
         old, new = before.get(key), after.get(key)
         if old == new:
             continue
-        nested = isinstance(old, dict) and isinstance(new, dict)
-        changed[key] = difference(old, new) if nested else old
+        changed[key] = difference(old, new) if isinstance(old, dict) and isinstance(new, dict) else old
     return changed
 
 

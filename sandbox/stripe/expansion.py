@@ -102,7 +102,7 @@ def _loaded(book: "Book", key: "Key", value: Any, named: str = "") -> Any:
     if not isinstance(value, str):
         return value
     type_name = "coupon" if named == "coupon" else type_of(value)
-    if type_name not in RIGHTS or "_" not in value and type_name != "coupon":
+    if type_name not in RIGHTS or ("_" not in value and type_name != "coupon"):
         return value
     key.require(f"rak_{RIGHTS[type_name]}_read", book.account.id)
     return book.get(type_name, value) or value

@@ -1,4 +1,4 @@
-"""API keys: secret, restricted to chosen permissions, publishable, expired. All made up, deterministic and worthless."""
+"""API keys: secret, restricted to chosen permissions, publishable, expired. All made up and worthless."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,18 @@ from .ids import scramble
 PREFIXES = {"secret": "sk", "restricted": "rk", "publishable": "pk"}
 
 RESOURCES = (
-    "customer charge subscription invoice checkout_session payment_intent product plan payment_method dispute coupon"
-).split()
+    "customer",
+    "charge",
+    "subscription",
+    "invoice",
+    "checkout_session",
+    "payment_intent",
+    "product",
+    "plan",
+    "payment_method",
+    "dispute",
+    "coupon",
+)
 EVERYTHING = frozenset(
     [f"rak_{name}_{level}" for name in RESOURCES for level in ("read", "write")]
     + ["rak_event_read", "rak_webhook_read", "rak_webhook_write", "rak_connected_account_read"]

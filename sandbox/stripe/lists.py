@@ -59,15 +59,16 @@ def _subscription_status(obj: Json, wanted: str) -> bool:
         return True
     if wanted == "ended":
         return obj["status"] in ("canceled", "incomplete_expired")
-    return obj["status"] == wanted
+    return bool(obj["status"] == wanted)
 
 
 def _event_type(obj: Json, wanted: str) -> bool:
-    return obj["type"].startswith(wanted[:-1]) if wanted.endswith("*") else obj["type"] == wanted
+    name = str(obj["type"])
+    return name.startswith(wanted[:-1]) if wanted.endswith("*") else name == wanted
 
 
 def _session_email(obj: Json, wanted: Json) -> bool:
-    return (obj.get("customer_details") or {}).get("email") == wanted.get("email")
+    return bool((obj.get("customer_details") or {}).get("email") == wanted.get("email"))
 
 
 FILTERS: dict[str, dict[str, Test]] = {

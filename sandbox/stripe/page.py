@@ -1,6 +1,8 @@
 """The control page: plain HTML and forms, no script. A tool for whoever tries the demo."""
 
+from collections.abc import Callable
 from html import escape
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -10,6 +12,13 @@ from .forms import Json, decode
 if TYPE_CHECKING:
     from .book import Book
     from .world import World
+
+
+USABLE: dict[str, Callable[[Json], bool]] = {
+    "subscription": lambda row: row["status"] in ("active", "trialing", "past_due", "paused"),
+    "charge": lambda row: row["status"] == "succeeded" and not row["refunded"] and not row["disputed"],
+}
+"""What the buttons can act on, by type."""
 
 
 def render(world: "World", base_url: str, query: str) -> str:
@@ -44,12 +53,8 @@ def newest(book: "Book") -> Json:
         "subscription": None,
         "charge": None,
     }
-    for name, test in (
-        ("subscription", lambda row: row["status"] in ("active", "trialing", "past_due", "paused")),
-        ("charge", lambda row: row["status"] == "succeeded" and not row["refunded"] and not row["disputed"]),
-    ):
-        rows = book.collection(name).newest_first()
-        found[name] = next((row for row, _ in zip(rows, range(500), strict=False) if test(row)), None)
+    for name, test in USABLE.items():
+        found[name] = next(filter(test, islice(book.collection(name).newest_first(), 500)), None)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import time
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .forms import Json
@@ -10,22 +11,7 @@ if TYPE_CHECKING:
     from .book import Book
     from .world import Account, World
 
-STYLE = """
-:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); --soft: color-mix(in srgb, currentColor 6%, transparent); }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 0 auto; padding: 1.5rem; }
-h1 { font-size: 1.4rem; margin: 0 } h2 { font-size: 1rem; margin: 0 0 .6rem }
-section { border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; margin: 1rem 0; overflow-x: auto }
-nav { display: flex; flex-wrap: wrap; gap: .4rem; margin: 1rem 0 }
-nav a { padding: .3rem .8rem; border: 1px solid var(--line); border-radius: 2rem; color: inherit; text-decoration: none }
-nav a[aria-current] { background: #5b5bd6; color: #fff }
-table { border-collapse: collapse; width: 100% } th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line) }
-code, input.key { font: 13px/1.4 ui-monospace, monospace } input.key { width: 36rem; max-width: 100%; background: var(--soft); border: 0; padding: .3rem }
-form { display: inline-flex; flex-wrap: wrap; gap: .4rem; align-items: center; margin: .15rem .3rem .15rem 0 }
-button { font: inherit; padding: .3rem .8rem; border: 1px solid var(--line); border-radius: .4rem; background: var(--soft); color: inherit; cursor: pointer }
-button:focus-visible, a:focus-visible, input:focus-visible { outline: 2px solid #5b5bd6; outline-offset: 2px }
-input, select { font: inherit; padding: .25rem .4rem; border: 1px solid var(--line); border-radius: .4rem; background: transparent; color: inherit }
-[role=status] { background: #5b5bd61f; border-radius: .4rem; padding: .5rem .8rem } .quiet { opacity: .7 }
-"""
+STYLE = Path(__file__).with_name("page.css").read_text()
 
 
 def frame(body: str, told: str, base_url: str) -> str:
@@ -33,7 +19,8 @@ def frame(body: str, told: str, base_url: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Stripe sandbox</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
-        f'<header><h1>Stripe sandbox</h1><p class="quiet">A small Stripe of our own. API base: <code>{escape(base_url)}</code>. '
+        '<header><h1>Stripe sandbox</h1><p class="quiet">A small Stripe of our own. '
+        f"API base: <code>{escape(base_url)}</code>. "
         f"Nothing here is real; no key works anywhere else.</p></header><main>{status}{body}</main></body></html>"
     )
 
@@ -85,10 +72,10 @@ def buttons(account: "Account", livemode: bool, newest: Json) -> str:
     email = '<input name="email" type="email" placeholder="mia@shop.example" aria-label="E-mail">'
     name = '<input name="name" placeholder="Mia Okafor" aria-label="Name">'
     count = '<input name="count" type="number" value="1000" min="1" max="200000" aria-label="How many customers">'
-    rows = [
-        ("New", button("create_customer", "Create customer", name + email) + button("subscribe", "Subscribe someone new")
-         + button("subscribe", "Start a trial", trial_days=14) + button("buy", "Buy by Checkout", email) + button("grow", "Grow", count)),
-    ]  # fmt: skip
+    actions = button("create_customer", "Create customer", name + email)
+    actions += button("subscribe", "Subscribe someone new") + button("subscribe", "Start a trial", trial_days=14)
+    actions += button("buy", "Buy by Checkout", email) + button("grow", "Grow", count)
+    rows = [("New", actions)]
     if newest["customer"]:
         who = newest["customer"]
         phone = '<input name="phone" placeholder="+49 30 901820" aria-label="Phone">'
@@ -129,7 +116,8 @@ def buttons(account: "Account", livemode: bool, newest: Json) -> str:
 def knobs(world: "World", account: "Account", livemode: bool) -> str:
     now, knob = world.deliveries, world.deliveries.knobs
     options = "".join(f"<option>{status}</option>" for status in (401, 403, 429, 500, 503))
-    status = f'<select name="status" aria-label="Status">{options}</select><input name="count" type="number" value="1" min="1" aria-label="How many">'
+    status = f'<select name="status" aria-label="Status">{options}</select>'
+    status += '<input name="count" type="number" value="1" min="1" aria-label="How many">'
     switch = "false" if knob.automatic else "true"
     body = form(
         account, livemode, "knobs", "Hold deliveries" if knob.automatic else "Deliver by itself", automatic=switch
@@ -146,7 +134,8 @@ def knobs(world: "World", account: "Account", livemode: bool) -> str:
 
 def endpoints(book: "Book") -> str:
     rows = [
-        f"<tr><td><code>{row['id']}</code></td><td>{escape(row['url'])}</td><td>{row['status']}</td><td>{len(row['enabled_events'])} types</td>"
+        f"<tr><td><code>{row['id']}</code></td><td>{escape(row['url'])}</td><td>{row['status']}</td>"
+        f"<td>{len(row['enabled_events'])} types</td>"
         f"<td>{row['api_version'] or 'account default'}</td></tr>"
         for row in book.collection("webhook_endpoint").newest_first()
     ]

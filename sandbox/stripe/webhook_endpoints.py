@@ -10,6 +10,7 @@ from .event_types import EVENT_TYPES
 from .expansion import expand
 from .forms import Json, boolean
 from .lists import page
+from .metadata import merged
 from .objects.webhooks import webhook_endpoint
 
 if TYPE_CHECKING:
@@ -72,17 +73,10 @@ def update(call: "Call", obj: Json) -> Json:
     if "description" in call.params:
         changes["description"] = call.params["description"] or None
     if "metadata" in call.params:
-        changes["metadata"] = merged_metadata(obj["metadata"], call.params["metadata"])
+        changes["metadata"] = merged(obj["metadata"], call.params["metadata"])
     if "disabled" in call.params:
         changes["status"] = "disabled" if boolean(call.params["disabled"]) else "enabled"
     return call.book.update(obj, None, **changes)
-
-
-def merged_metadata(old: Json, given: Any) -> Json:
-    """Stripe merges metadata: an empty value removes its key, an empty string removes all."""
-    if not isinstance(given, dict):
-        return {}
-    return {key: value for key, value in {**old, **given}.items() if value != ""}
 
 
 def _known(params: Json, names: set[str]) -> None:

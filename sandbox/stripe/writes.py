@@ -92,7 +92,7 @@ def _create_refund(call: "Call") -> Json:
         charge = reads.retrieve(call, "payment_intent", call.params["payment_intent"], "payment_intent")[
             "latest_charge"
         ]
-    reads.retrieve(call, "charge", charge or "", "charge")
+    charge = reads.retrieve(call, "charge", charge or "", "charge")["id"]
     amount = call.params.get("amount")
     return refunds.refund(
         call.book, charge=charge, amount=int(amount) if amount else None, reason=call.params.get("reason")

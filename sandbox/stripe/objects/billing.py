@@ -15,7 +15,7 @@ EMBEDDED_LINES = 10
 
 def subscription_item(book: "Book", subscription: str, price: Json, quantity: int, period: tuple[int, int]) -> Json:
     """An item with its own period (since basil). Metered prices have no quantity."""
-    item = {
+    item: Json = {
         "id": book.new_id("si"),
         "object": "subscription_item",
         "billing_thresholds": None,
@@ -41,7 +41,7 @@ def items_list(subscription: str, items: list[Json]) -> Json:
 
 
 def subscription(book: "Book", row_id: str, customer: str, items: list[Json], **given: Any) -> Json:
-    """A subscription over `items`; `given`: status, trial_start, trial_end, metadata, description, default_payment_method."""
+    """A subscription over `items`; `given`: status, trial_start, trial_end, metadata, description, discounts."""
     now = book.now()
     only = items[0] if len(items) == 1 else {}
     return {
@@ -158,7 +158,7 @@ def lines_list(invoice: str, lines: list[Json]) -> Json:
 
 
 def invoice(book: "Book", row_id: str, customer: Json, lines: list[Json], **given: Any) -> Json:
-    """A draft invoice. `given`: currency, billing_reason, subscription (object), discounts, off, period, shipping_cost."""
+    """A draft invoice. `given`: currency, billing_reason, subscription (object), discounts, off, period."""
     subtotal = sum(row["amount"] for row in lines)
     off = given.get("off") or []
     total = subtotal - sum(row["amount"] for row in off)

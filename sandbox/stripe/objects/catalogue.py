@@ -139,5 +139,5 @@ def discount(book: "Book", coupon_id: str, customer: str, subscription: str | No
 def amount_off(coupon: Json, amount: int) -> int:
     """What a coupon takes off `amount`, in the smallest unit of the currency."""
     if coupon["percent_off"]:
-        return round(amount * coupon["percent_off"] / 100)
-    return min(amount, coupon["amount_off"] or 0)
+        return round(amount * float(coupon["percent_off"]) / 100)
+    return min(amount, int(coupon["amount_off"] or 0))

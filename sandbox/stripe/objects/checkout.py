@@ -8,7 +8,7 @@ from ..ids import scramble
 if TYPE_CHECKING:
     from ..book import Book
 
-NULL_KEYS = (
+NULL_KEYS = (  # noqa: SIM905 - one name a line says no more
     "after_expiration allow_promotion_codes billing_address_collection client_reference_id client_secret consent "
     "consent_collection currency_conversion customer customer_account customer_details customer_email "
     "integration_identifier invoice locale managed_payments origin_context payment_intent payment_link "
@@ -36,7 +36,7 @@ def line_item(book: "Book", price: Json, description: str, quantity: int = 1) ->
 
 
 def session(book: "Book", mode: str, items: list[Json], **given: Any) -> Json:
-    """An open session. `given`: customer, customer_email, customer_creation, metadata, client_reference_id, shipping."""
+    """An open session. `given`: customer, customer_email, customer_creation, metadata, client_reference_id."""
     row_id = book.new_id("cs_live" if book.livemode else "cs_test")
     amount = sum(item["amount_total"] for item in items)
     return {

@@ -210,7 +210,7 @@ def refund(book: "Book", charge: Json, amount: int, reason: str | None) -> Json:
     }
 
 
-EVIDENCE_KEYS = (
+EVIDENCE_KEYS = (  # noqa: SIM905 - one name a line says no more
     "access_activity_log billing_address cancellation_policy cancellation_policy_disclosure cancellation_rebuttal "
     "customer_communication customer_email_address customer_name customer_purchase_ip customer_signature "
     "duplicate_charge_documentation duplicate_charge_explanation duplicate_charge_id product_description receipt "

@@ -54,7 +54,7 @@ SCENARIOS: dict[str, Callable[..., Json]] = {
 }
 
 
-def play(book: "Book", name: str, at: int | None = None, **arguments: Any) -> Json:
+def play(book: "Book", name: str, /, at: int | None = None, **arguments: Any) -> Json:
     """Play a scenario. KeyError: no such scenario or object; TypeError: an argument it does not know."""
     if name not in SCENARIOS:
         raise KeyError(f"There is no scenario {name}. There are: {', '.join(sorted(SCENARIOS))}.")

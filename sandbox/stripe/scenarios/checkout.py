@@ -89,9 +89,10 @@ def _paid(book: "Book", session: Json, customer: Json | None, person: Json, dela
         return {"payment_status": "no_payment_required"}
     items = book.details[session["id"]]
     if session["mode"] == "subscription":
-        assert customer is not None
         prices, counts = [item["price"]["id"] for item in items], [item["quantity"] for item in items]
-        made = subscriptions.subscribe(book, customer=customer["id"], prices=prices, quantities=counts)
+        made = subscriptions.subscribe(
+            book, customer=customer["id"] if customer else None, prices=prices, quantities=counts
+        )
         return {"subscription": made["id"], "invoice": made["latest_invoice"], "payment_status": "paid"}
     intent = payments.begin(book, session["amount_total"], session["currency"], customer=customer and customer["id"])
     if delayed:

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from ..forms import Json
+from ..metadata import merged
 from ..names import person
 from ..objects import people
-from ..webhook_endpoints import merged_metadata
 
 if TYPE_CHECKING:
     from ..book import Book
@@ -34,9 +34,9 @@ def update(book: "Book", customer: Json, **given: Any) -> Json:
     """Change a customer as POST /v1/customers/{id} does: metadata merges, an empty string clears."""
     if "id" in given:
         raise TypeError("A customer's id cannot be changed.")
-    changes = {name: value if value != "" else None for name, value in given.items()}
+    changes: Json = {name: value if value != "" else None for name, value in given.items()}
     if "metadata" in given:
-        changes["metadata"] = merged_metadata(customer["metadata"], given["metadata"])
+        changes["metadata"] = merged(customer["metadata"], given["metadata"])
     if changes.get("address"):
         changes["address"] = people.address(changes["address"])
     if changes.get("shipping"):

@@ -73,7 +73,7 @@ def finalize(book: "Book", invoice: Json) -> Json:
 
 
 def pay(book: "Book", invoice: Json, method: Json | None) -> Json:
-    """Collect an open invoice with a card (None: nothing is due). Ends in invoice.paid and invoice.payment_succeeded."""
+    """Collect an open invoice with a card (None: nothing is due). Ends in invoice.paid and .payment_succeeded."""
     tie = None
     if invoice["amount_due"] and method:
         intent, tie = _intent(book, invoice)

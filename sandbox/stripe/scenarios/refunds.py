@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def refund(book: "Book", charge: str, amount: int | None = None, reason: str | None = None) -> Json:
-    """Refund a charge in full or in part. Events: charge.refunded, refund.created, refund.updated is Stripe's later news.
+    """Refund a charge in full or in part. Events: charge.refunded, refund.created.
 
     ValueError when more is asked than is left.
     """

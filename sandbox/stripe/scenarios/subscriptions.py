@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ..forms import Json
+from ..metadata import merged
 from ..objects import billing, catalogue
 from . import customers, invoicing
 from .catalogue import price_for
@@ -33,7 +34,7 @@ def subscribe(
 ) -> Json:
     """A customer (a new one without `customer`) subscribes, by `prices` or by amount, currency, interval and product.
 
-    Without a trial the first invoice is paid at once; with `paid` false the first payment fails and it stays incomplete.
+    Without a trial the first invoice is paid at once; with `paid` false that fails and it stays incomplete.
     """
     holder = book.must(customer) if customer else customers.create(book)
     method = customers.card_of(book, holder["id"])
@@ -94,10 +95,10 @@ def _first_invoice(book: "Book", subscription: Json, method: Json, trial: bool, 
 
 
 def modify(book: "Book", subscription: Json, **given: Any) -> Json:
-    """Change a subscription: cancel_at_period_end, cancel_at, metadata, description, default_payment_method, quantity."""
+    """Change a subscription: cancel_at_period_end, cancel_at, metadata, description, quantity."""
     changes = dict(given)
     if "metadata" in given:
-        changes["metadata"] = customers.merged_metadata(subscription["metadata"], given["metadata"])
+        changes["metadata"] = merged(subscription["metadata"], given["metadata"])
     if "cancel_at_period_end" in given:
         wanted = bool(given["cancel_at_period_end"])
         end = min(item["current_period_end"] for item in subscription["items"]["data"])
