@@ -112,8 +112,13 @@ def _relative(local: datetime, *, short: bool) -> str:
         return format_date(local, "medium", locale=_locale())
     if timedelta(0) <= passed < timedelta(seconds=1):
         return "now"
-    style = "narrow" if short else "long"
-    return format_timedelta(-_whole_units(passed), add_direction=True, threshold=1.0, format=style, locale=_locale())
+    return format_timedelta(
+        -_whole_units(passed),
+        add_direction=True,
+        threshold=1.0,
+        format="narrow" if short else "long",
+        locale=_locale(),
+    )
 
 
 def _whole_units(passed: timedelta) -> timedelta:
