@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from local.leftovers import stop_leftover_postgres
@@ -146,10 +147,11 @@ class Engines:
         cluster.mkdir(mode=0o700, parents=True)
         self._give(cluster)
         uid, gid = self.user or (None, None)
+        # The wheel has no ICU, and an unset LANG must not decide the encoding.
+        command = [str(initdb), "-D", str(cluster), "-U", "millrace", "--auth=trust"]
+        command += ["--locale=C.UTF-8", "--encoding=UTF8", *(["--no-sync"] if self.throwaway else [])]
         done = subprocess.run(
-            # The wheel has no ICU, and an unset LANG must not decide the encoding.
-            [initdb, "-D", cluster, "-U", "millrace", "--auth=trust", "--locale=C.UTF-8", "--encoding=UTF8"]
-            + (["--no-sync"] if self.throwaway else []),
+            command,
             capture_output=True,
             text=True,
             cwd="/",
@@ -190,9 +192,9 @@ class Engines:
         if self.user:
             os.chown(folder, *self.user)
 
-    def _wait(self, name: str, ready: object) -> None:
+    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
         give_up = time.monotonic() + START_PATIENCE
-        while not ready():  # type: ignore[operator]
+        while not ready():
             if not self.supervisor.alive(name) or time.monotonic() > give_up:
                 raise EngineError(f"{name} does not start:\n{self.supervisor.log_end(name)}")
             time.sleep(0.02)

@@ -72,8 +72,12 @@ class Supervisor:
         """The last lines a program wrote."""
         return "\n".join((self.logs / f"{name}.log").read_text(errors="replace").splitlines()[-lines:])
 
-    def restart_dead(self) -> None:
-        """One look at every child: the dead ones start again, after a growing pause when they keep dying."""
+    def restart_dead(self) -> bool:
+        """One look at every child: the dead ones start again, after a growing pause when they keep dying.
+
+        Whether any was started.
+        """
+        restarted = False
         for child in self._children.values():
             if child.process.poll() is None:
                 continue
@@ -87,6 +91,8 @@ class Supervisor:
                 self.say(f"{child.program.name} ended ({_ending(child.process.returncode)}); it starts again.")
             elif now >= child.again_at:
                 child.process, child.started, child.again_at = self._spawn(child.program), now, None
+                restarted = True
+        return restarted
 
     def stop(self, *names: str) -> None:
         """Stop these at once, wait for all, kill those that do not end in time."""

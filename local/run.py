@@ -64,7 +64,8 @@ class Running:
         """Until a signal comes."""
         while True:
             time.sleep(0.3)
-            self.supervisor.restart_dead()
+            if self.supervisor.restart_dead():
+                self.record()
 
 
 @contextlib.contextmanager

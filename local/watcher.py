@@ -35,12 +35,13 @@ def send(pid: int, number: int, *, group: bool) -> None:
 
 
 def stop(processes: dict[int, int]) -> None:
-    """Last started, first stopped: whoever uses an engine goes before it."""
+    """All are asked at once, then killed: what they leave half-done comes back by its lease."""
     for pid, number in reversed(processes.items()):
         send(pid, number, group=False)
-        give_up = time.monotonic() + PATIENCE
-        while alive(pid) and time.monotonic() < give_up:
-            time.sleep(0.02)
+    give_up = time.monotonic() + PATIENCE
+    while any(map(alive, processes)) and time.monotonic() < give_up:
+        time.sleep(0.02)
+    for pid in processes:
         send(pid, signal.SIGKILL, group=True)
 
 
@@ -52,8 +53,8 @@ def main() -> None:
     for line in sys.stdin:
         word, _, rest = line.rstrip("\n").partition(" ")
         if word == "+":
-            pid, number = rest.split()
-            processes[int(pid)] = int(number)
+            pid, stop_signal = rest.split()
+            processes[int(pid)] = int(stop_signal)
         elif word == "-":
             processes.pop(int(rest), None)
         elif word == "rm":

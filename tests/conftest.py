@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from tests.live import browser_type_launch_args, celery_worker, live_app, open_page  # noqa: F401  (fixtures)
 from users.models import Role, User
 
 PASSWORD = "correct horse battery staple"

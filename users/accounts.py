@@ -22,7 +22,8 @@ def invite(by: HttpRequest | User | None, email: str, role: Role | str) -> str:
     """
     Invitation.objects.pending().filter(email__iexact=email).delete()
     inviter = by.user if isinstance(by, HttpRequest) else by
-    invitation = Invitation(email=email.strip().lower(), role=role, invited_by=inviter)
+    known = inviter if isinstance(inviter, User) else None
+    invitation = Invitation(email=email.strip().lower(), role=role, invited_by=known)
     token = invitation.renew()
     invitation.save()
     audit.record(by, "invited", email or "the first user", role=str(role))

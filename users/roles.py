@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
@@ -34,6 +34,6 @@ def role_required(role: Role | str) -> Callable[[View[P]], View[P]]:
             require(request, least)
             return view(request, *args, **kwargs)
 
-        return checked
+        return cast("View[P]", checked)
 
     return decorate

@@ -55,7 +55,13 @@ def test_an_address_without_scheme_or_host_is_refused(url: str) -> None:
 
 
 def test_a_public_address_makes_cookies_and_transport_strict() -> None:
-    names = "SESSION_COOKIE_SECURE CSRF_COOKIE_SECURE SECURE_SSL_REDIRECT SECURE_HSTS_SECONDS SESSION_COOKIE_NAME".split()
+    names = [
+        "SESSION_COOKIE_SECURE",
+        "CSRF_COOKIE_SECURE",
+        "SECURE_SSL_REDIRECT",
+        "SECURE_HSTS_SECONDS",
+        "SESSION_COOKIE_NAME",
+    ]
     _, output = ask("[" + ", ".join(f"settings.{name}" for name in names) + "]")
     assert output == "[True, True, True, 31536000, '__Host-sessionid']"
 
@@ -78,4 +84,4 @@ def test_only_the_web_keeps_a_pool(process: str, pooled: bool) -> None:
 
 def test_the_content_policy_allows_nothing_from_elsewhere_and_nothing_inline() -> None:
     _, output = ask("sorted({v for vs in settings.CONTENT_SECURITY_POLICY['DIRECTIVES'].values() for v in vs})")
-    assert output == '["\'none\'", "\'self\'", \'data:\']'
+    assert output == "[\"'none'\", \"'self'\", 'data:']"

@@ -1,0 +1,98 @@
+"""`bin/demo`: the product beside a sandbox Stripe, with people and an account to look at."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import shutil
+import sys
+from pathlib import Path
+
+from local.data import DataFolder
+from local.engines import forget_cluster
+from local.processes import Program
+from local.product import default_data, free_port, prepare, python, wait_until_ready
+from local.run import Running, running
+
+SANDBOX_PORT = 8100
+PEOPLE = {"admin": "Ada Admin", "marketer": "Mia Marketer", "staff": "Sam Staff"}
+RUNS_ALREADY = "The demo already runs from this folder."
+
+
+def _passwords(data: DataFolder) -> dict[str, str]:
+    """{role: password}, made once."""
+    kept: dict[str, str] = data.read("passwords.json")
+    if not kept:
+        kept = {role: "-".join(secrets.token_hex(2) for _ in range(3)) for role in PEOPLE}
+        data.write("passwords.json", kept)
+    return kept
+
+
+def _address(role: str) -> str:
+    return f"{role}@demo.millrace.example"
+
+
+def _start_sandbox(here: Running, port: int) -> None:
+    state = here.data.path / "stripe.json"
+    command = python("-m", "sandbox.stripe", "--port", str(port), "--state", str(state), "--seed", "demo")
+    here.supervisor.start(Program("sandbox", command))
+    wait_until_ready(here.supervisor, "sandbox", port, "/")
+
+
+def _sandbox_keys() -> dict[str, str]:
+    from sandbox.stripe.demo import DEMO_KEYS
+
+    return dict(DEMO_KEYS)
+
+
+def _tell(here: Running, sandbox: str, passwords: dict[str, str]) -> None:
+    lines = [f"\nMillrace runs at {here.environment['SITE_URL']}\n", "Sign in as"]
+    lines += [f"  {_address(role):34} {passwords[role]}" for role in PEOPLE]
+    lines += [f"\nThe sandbox Stripe is at {sandbox}; its keys, to connect accounts with:"]
+    lines += [f"  {key:50} {label}" for label, key in _sandbox_keys().items()]
+    print("\n".join([*lines, f"\nCtrl-C stops it. Logs: {here.data.logs}"]), flush=True)
+
+
+def _remove(path: Path) -> None:
+    """Forget everything of an earlier demo. The folder must not be in use."""
+    data = DataFolder(path)
+    if data.in_use():
+        sys.exit(RUNS_ALREADY)
+    forget_cluster(data.path)
+    shutil.rmtree(data.path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bin/demo", description="Run Millrace with a sandbox Stripe and demo data.")
+    parser.add_argument("--port", type=int, default=8000, help="the next free one is taken when it is in use")
+    parser.add_argument("--fresh", action="store_true", help="forget the data of earlier demos first")
+    options = parser.parse_args()
+    path = default_data() / "demo"
+    if options.fresh:
+        _remove(path)
+    with running(path, "demo", RUNS_ALREADY) as here:
+        port = free_port(options.port)
+        sandbox_port = free_port(max(SANDBOX_PORT, port + 1))
+        sandbox = f"http://127.0.0.1:{sandbox_port}"
+        passwords = _passwords(here.data)
+        here.environment |= {
+            "SITE_URL": os.environ.get("SITE_URL") or f"http://127.0.0.1:{port}",
+            "STRIPE_API_BASE": sandbox,
+            "STRIPE_POLL_SECONDS": "3",
+            "DEMO": "1",
+            "WORKSPACE_NAME": os.environ.get("WORKSPACE_NAME", "Millrace demo"),
+        }
+        _start_sandbox(here, sandbox_port)
+        people = {
+            _address(role): {"name": name, "role": role, "password": passwords[role]} for role, name in PEOPLE.items()
+        }
+        prepare(here.environment, "demo_users", "seed_demo", given=json.dumps(people))
+        here.start_product(port)
+        _tell(here, sandbox, passwords)
+        here.keep_running()
+
+
+if __name__ == "__main__":
+    main()

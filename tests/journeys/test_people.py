@@ -1,0 +1,50 @@
+"""People in the browser: the first admin comes in, invites a colleague, who signs in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.conftest import PASSWORD
+from users import accounts
+from users.models import Role, User
+
+pytest.importorskip("playwright")
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_the_first_admin_comes_in_and_invites_a_colleague(open_page: Callable[..., Any], javascript: bool) -> None:
+    page = open_page(None, accounts.invite(None, "", Role.ADMIN), javascript=javascript)
+    page.get_by_label("E-mail").fill("ada@example.com")
+    page.get_by_label("Name").fill("Ada Admin")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Create account").click()
+    page.wait_for_url(re.compile(r"/(?!invitation)"))
+
+    page.goto("/settings/")
+    page.get_by_role("link", name="Users", exact=True).click()
+    page.get_by_role("link", name="Invite user").click()
+    page.get_by_label("E-mail").fill("sam@example.com")
+    page.get_by_label("Role").select_option("marketer")
+    page.get_by_role("button", name="Create invitation").click()
+    link = page.get_by_label("Link", exact=True).input_value()
+
+    colleague = open_page(None, link, javascript=javascript)
+    colleague.get_by_label("Name").fill("Sam")
+    colleague.get_by_label("Password").fill(PASSWORD)
+    colleague.get_by_role("button", name="Create account").click()
+    colleague.wait_for_url(re.compile(r"/(?!invitation)"))
+    assert User.objects.get(email="sam@example.com").role == Role.MARKETER
+
+
+def test_signing_in_leads_to_the_page_that_was_wanted(open_page: Callable[..., Any], staff: User) -> None:
+    page = open_page(None, "/settings/profile/")
+    page.get_by_label("Email").fill(staff.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/settings/profile/")
+    assert page.get_by_role("heading", level=1).inner_text() == "Sam Staff"

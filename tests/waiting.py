@@ -1,0 +1,18 @@
+"""Waiting for what other processes do, without guessing how long it takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(condition: Callable[[], T], *, timeout: float = 20.0, what: str = "") -> T:
+    """The first true value of `condition`, asked again and again; AssertionError after `timeout` seconds."""
+    give_up = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < give_up, f"still not so after {timeout} s: {what or condition.__name__}"
+        time.sleep(0.05)
+    return value
