@@ -5,15 +5,12 @@ from django.views.generic import RedirectView
 
 from config import health
 from connections import endpoints
-from connections import endpoints
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="users:profile"), name="home"),
-    path("health/", health.check, name="health"),
     path("", include("users.sign_in_urls")),
     path("apps/", include("connections.urls")),
     path("settings/", include("users.urls")),
-    path("hooks/stripe/<str:token>/", endpoints.receive, name="stripe_hook"),
-    path("apps/", include("connections.urls")),
+    path("health/", health.check, name="health"),
     path("hooks/stripe/<str:token>/", endpoints.receive, name="hooks-stripe"),
 ]

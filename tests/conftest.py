@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from django.db import connection
 from django.test import Client
+from pytest_django.plugin import DjangoDbBlocker
 
 from tests.live import browser_type_launch_args, celery_worker, live_app, open_page  # noqa: F401  (fixtures)
 from users.models import Role, User
@@ -13,6 +15,17 @@ from users.models import Role, User
 PASSWORD = "correct horse battery staple"
 # Argon2 is slow on purpose; the same hash serves every test.
 _hashes: dict[str, str] = {}
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Killed workers and browsers leave sessions behind; the database can only be dropped without them."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture

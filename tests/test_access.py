@@ -21,7 +21,7 @@ EVERYBODY = "everybody"  # pages made for strangers: no sign-in
 ACCESS: dict[str, str] = {
     "home": Role.STAFF,
     "health": EVERYBODY,
-    "stripe_hook": EVERYBODY,  # signed by Stripe
+    "hooks-stripe": EVERYBODY,  # signed by Stripe
     # Sign-in
     "account_login": EVERYBODY,
     "account_logout": EVERYBODY,
