@@ -106,7 +106,7 @@ def add_resource(connection: Connection, choice: Choice, user: Any = None) -> Re
     """
     client = api.client_of(connection)
     webhooks.ensure(connection, {choice.kind: choice.events}, client=client)
-    since = client.get("/v1/events", limit=1).asked_at
+    since = client.get("/v1/events", limit=1).answered_at
     with transaction.atomic():
         connection = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
         resource = connection.resources.filter(kind=choice.kind).first()
@@ -198,7 +198,7 @@ def discard(draft: SetupDraft) -> None:
 
 def stripe_time(connection: Connection) -> datetime:
     """Stripe's clock now."""
-    return api.client_of(connection).get("/v1/events", limit=1).asked_at
+    return api.client_of(connection).get("/v1/events", limit=1).answered_at
 
 
 def _store_key(connection: Connection, key: str, found: Account, user: Any, name: str) -> Connection:

@@ -26,10 +26,14 @@ Gate = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Answer:
-    """`asked_at`: when the request was sent, by Stripe's clock and rounded down: facts in it are at least that fresh."""
+    """`asked_at`: when the request was sent, by Stripe's clock and rounded down: facts in it are at least that fresh.
+
+    `answered_at`: Stripe's clock in the answer.
+    """
 
     data: Json
     asked_at: datetime
+    answered_at: datetime
 
 
 class Client:
@@ -79,7 +83,8 @@ class Client:
             raise refused(error) from error
         if not isinstance(data, dict):
             raise SourceError("Stripe’s answer could not be read. We try again.", permanent=False, code="unreadable")
-        return Answer(data, _asked_at(response.headers, time.monotonic() - started))
+        answered = _date(response.headers)
+        return Answer(data, answered - timedelta(seconds=math.ceil(time.monotonic() - started)), answered)
 
 
 def refused(error: stripe.StripeError) -> SourceError:
@@ -153,9 +158,8 @@ def _seconds(headers: Any) -> float | None:
         return None
 
 
-def _asked_at(headers: Any, elapsed: float) -> datetime:
+def _date(headers: Any) -> datetime:
     try:
-        answered = parsedate_to_datetime(headers.get("Date") or headers.get("date"))
+        return parsedate_to_datetime(headers.get("Date") or headers.get("date"))
     except (TypeError, ValueError, AttributeError):
-        answered = datetime.now(UTC)
-    return answered - timedelta(seconds=math.ceil(elapsed))
+        return datetime.now(UTC)

@@ -1,0 +1,83 @@
+"""A sandbox Stripe over HTTP, and an account of it connected by the same functions the wizard calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from sandbox.stripe import Sandbox, SandboxAccount, serve
+
+from connections import fetching, historical, inbox, polling, setup
+from connections.models import Connection, Resource
+from connections.setup import Choice
+from connections.sources.stripe import events
+
+ROWS = [
+    {"from": ["email"], "to": "email", "write": "always"},
+    {"from": ["customer.name"], "to": "name", "write": "always"},
+    {"from": ["customer.phone"], "to": "phone", "write": "always"},
+]
+
+
+@pytest.fixture
+def stripe(settings: Any) -> Iterator[Sandbox]:
+    with serve() as sandbox:
+        settings.STRIPE_API_BASE = sandbox.base_url
+        sandbox.hold()
+        yield sandbox
+
+
+@pytest.fixture
+def account(stripe: Sandbox) -> SandboxAccount:
+    return stripe.account("main", local_webhooks=True)
+
+
+@pytest.fixture
+def connect(account: SandboxAccount, db: None) -> Callable[..., Resource]:
+    """connect("customer", …): a resource of the account, connected with its default events and the usual rows."""
+
+    def connected(
+        kind: str = "customer",
+        *,
+        sync: str = "new_only",
+        rows: list[Any] | None = None,
+        key: str = "",
+        types: list[str] | None = None,
+    ) -> Resource:
+        connection = Connection.objects.connected().first() or setup.connect(key or account.key)
+        choice = Choice(kind, sync, Resource.Data.ALL, types or events.defaults(kind), rows or ROWS)
+        return setup.add_resource(connection, choice)
+
+    return connected
+
+
+@pytest.fixture
+def deliver(stripe: Sandbox, live_hook: Callable[[], None]) -> Callable[[], list[Any]]:
+    """Send what waits to our endpoint by HTTP, then work everything that is due."""
+
+    def send() -> list[Any]:
+        attempts = stripe.deliver()
+        work()
+        return attempts
+
+    return send
+
+
+@pytest.fixture
+def live_hook(live_server: Any, settings: Any) -> None:
+    settings.SITE_URL = live_server.url
+
+
+@pytest.fixture
+def anybody() -> Client:
+    return Client()
+
+
+def work() -> None:
+    """Everything due now, as the workers would do it."""
+    for _ in range(20):
+        if not (polling.drain() + inbox.drain() + fetching.drain() + historical.drain()):
+            return
+    raise AssertionError("There is always more to do.")
