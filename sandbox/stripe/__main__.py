@@ -4,7 +4,6 @@ Prints one line when it listens. SIGTERM, SIGINT and SIGHUP save the state and e
 """
 
 import argparse
-import json
 import signal
 import sys
 import threading
@@ -19,13 +18,14 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=4242, help="0 takes a free port")
     parser.add_argument(
-        "--state", type=Path, help="JSON file that keeps the world between starts; without it nothing is kept"
+        "--state", type=Path, help="file that keeps the world between starts; without it nothing is kept"
     )
     parser.add_argument("--seed", choices=["demo"], help="begin with the demo's accounts if there is no state file")
     chosen = parser.parse_args()
     ended = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(name, lambda *_: ended.set())
+    sys.setswitchinterval(0.001)  # many threads with short work: none should wait long for its turn
     world = _world(chosen.state, chosen.seed)
     try:
         running = server.start(world, chosen.host, chosen.port)
@@ -44,7 +44,7 @@ def main() -> int:
 def _world(path: Path | None, seed: str | None) -> World:
     """The kept world, or a new one: the demo's, or empty."""
     if path and path.exists():
-        return state.load(json.loads(path.read_text()))
+        return state.read(path)
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
     return demo.build() if seed == "demo" else World()

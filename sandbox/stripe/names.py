@@ -3,6 +3,7 @@
 import tomllib
 import unicodedata
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from .forms import Json
@@ -51,6 +52,7 @@ def person(number: int) -> Person:
     return Person(f"{given} {family}", mailbox, phone, address, place["locale"], country, company)
 
 
+@cache
 def _plain(name: str) -> str:
     """A name as it stands in an e-mail address: no accents, blanks or quotes."""
     special = name.translate(WITHOUT_DECOMPOSITION)

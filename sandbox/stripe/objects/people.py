@@ -141,7 +141,7 @@ def customer_row(row_id: str, created: int, livemode: bool, given: Json) -> Json
         "description": given.get("description"),
         "discount": None,
         "email": given.get("email"),
-        "invoice_prefix": scramble(f"prefix:{row_id}", 8).upper(),
+        "invoice_prefix": row_id[-8:].upper(),
         "invoice_settings": {
             "custom_fields": None,
             "default_payment_method": default,
