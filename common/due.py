@@ -129,7 +129,7 @@ class DueRow(models.Model):
         )
 
     def failed(self, *, code: str, error: str, permanent: bool = False) -> State:
-        """Count a clean failure: back off, or set the row aside when trying again cannot help. Returns the new state."""
+        """Count a clean failure: back off, or set the row aside when that cannot help. Returns the new state."""
         if permanent or self.attempts >= len(BACKOFF):
             self._write(
                 state=State.DEAD,

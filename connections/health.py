@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 from django.http import HttpRequest
 
 from common import health
@@ -21,23 +22,28 @@ def register() -> None:
 
 
 def _inbox() -> datetime | None:
-    return InboundEvent.objects.due().aggregate(oldest=Min("next_attempt_at"))["oldest"]
+    return _oldest(InboundEvent.objects.due(), "next_attempt_at")
 
 
 def _wanted() -> datetime | None:
     wanted = RemoteObject.objects.filter(wanted_at__isnull=False, connection__state=Connection.State.ACTIVE)
-    return wanted.aggregate(oldest=Min("wanted_at"))["oldest"]
+    return _oldest(wanted, "wanted_at")
 
 
 def _history() -> datetime | None:
     """A window is overdue only if nobody walks: a long import has windows that wait their turn."""
     walking = historical.walkable().filter(state=State.RUNNING).exists()
-    return None if walking else historical.walkable().due().aggregate(oldest=Min("next_attempt_at"))["oldest"]
+    return None if walking else _oldest(historical.walkable().due(), "next_attempt_at")
 
 
 def _polling() -> datetime | None:
     status = ConnectionStatus.objects.filter(connection__state=Connection.State.ACTIVE)
-    return status.aggregate(oldest=Min("next_poll_at"))["oldest"]
+    return _oldest(status, "next_poll_at")
+
+
+def _oldest(rows: QuerySet[Any], column: str) -> datetime | None:
+    oldest: datetime | None = rows.aggregate(oldest=Min(column))["oldest"]
+    return oldest
 
 
 def attention(_request: HttpRequest) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
@@ -24,6 +25,7 @@ from connections.sources.stripe.listing import LISTINGS
 
 logger = logging.getLogger(__name__)
 WINDOWS = 32
+WALKED_AT_ONCE = 8
 DRAIN_SECONDS = 20
 # Stripe opened to the public then; accounts that hide their age are searched from there.
 BEGINNING = datetime(2011, 1, 1, tzinfo=UTC)
@@ -56,11 +58,7 @@ def start(resource: Resource, *, until: datetime, user: Any = None, starts_autom
     edges = [edge.replace(microsecond=0) for edge in edges[:-1]] + [end]
     # Newest first: rows are claimed in the order of their ids.
     SyncWindow.objects.bulk_create(
-        [
-            SyncWindow(run=run, starts_at=a, ends_at=b)
-            for a, b in reversed(list(zip(edges, edges[1:], strict=False)))
-            if a < b
-        ]
+        [SyncWindow(run=run, starts_at=a, ends_at=b) for a, b in reversed(list(pairwise(edges))) if a < b]
     )
     return run
 
@@ -95,6 +93,8 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     while time.monotonic() < ends:
         for pk in SyncWindow.objects.release_expired():
             _end_run_of(SyncWindow.objects.select_related("run").get(pk=pk))
+        if SyncWindow.objects.claimed().count() >= WALKED_AT_ONCE:
+            break
         claimed = walkable().claim(1)
         if not claimed:
             break

@@ -85,7 +85,7 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
 
 
 def work(events: list[InboundEvent]) -> None:
-    """Apply claimed events of one connection. One that cannot be applied fails alone: the batch is split until it is."""
+    """Apply claimed events of one connection. The batch is split until one that cannot be applied fails alone."""
     for attempt in range(1, _CROSSWISE_TRIES + 1):
         try:
             _apply(events)
@@ -103,7 +103,7 @@ def work(events: list[InboundEvent]) -> None:
 
 
 def replay(events: Iterable[InboundEvent]) -> int:
-    """Have events applied again, whatever became of them. Those whose body is gone stay as they are. Returns how many."""
+    """Have events applied again, whatever became of them; those without a body stay. Returns how many."""
     ids = [event.pk for event in events if event.body]
     return (
         InboundEvent.objects.filter(pk__in=ids)
@@ -146,7 +146,7 @@ def _apply(events: list[InboundEvent]) -> None:
 
 
 def fenced(connection_id: int, epoch: int | None = None) -> Connection:
-    """The connection, held against disconnecting until the transaction ends. Moved if it is not connected (any more)."""
+    """The connection, held against disconnecting until the transaction ends. Moved if it is not connected."""
     with database.cursor() as cursor:
         cursor.execute("select epoch from connections_connection where id = %s for share", [connection_id])
         row = cursor.fetchone()

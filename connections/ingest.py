@@ -221,6 +221,8 @@ def _conclude(outcome: Outcome, result: ContactOutcome, verdict: Verdict | None)
 
 def _log_entry(work: _Batch, incoming: Incoming, outcome: Outcome, log_id: int) -> SyncLogEntry:
     record, event = incoming.translation.record, incoming.event
+    told = record or event
+    assert told  # noqa: S101  an event without a record is still an event
     return SyncLogEntry(
         pk=log_id,
         connection=work.connection,
@@ -232,12 +234,12 @@ def _log_entry(work: _Batch, incoming: Incoming, outcome: Outcome, log_id: int) 
         via=incoming.via,
         event_id=event.event_id if event else "",
         event_type=event.type if event else "",
-        object_id=record.object_id if record else event.object_id if event else "",
+        object_id=told.object_id,
         contact=outcome.contact,
         contact_email=outcome.contact.email if outcome.contact else "",
         result=outcome.result,
         reason=outcome.reason[:500],
         changes=outcome.changes,
         warnings=outcome.warnings,
-        occurred_at=record.occurred_at if record else event.occurred_at if event else None,
+        occurred_at=told.occurred_at,
     )

@@ -104,7 +104,7 @@ def _look_again(connection: Connection, events: list[Json], asked_at: datetime, 
     newest = max((translate.envelope(event).created for event in events if _readable(event)), default=None)
     status = connection.status
     seen = max(filter(None, [newest, status.events_seen_until]), default=None)
-    seconds = FASTEST if new else min(SLOWEST, int(status.poll_seconds * 1.5) + 1)
+    seconds: float = FASTEST if new else min(SLOWEST, int(status.poll_seconds * 1.5) + 1)
     if settings.STRIPE_POLL_SECONDS is not None:
         seconds = settings.STRIPE_POLL_SECONDS
     wait = timedelta(seconds=seconds) if connection.polls else SAFETY

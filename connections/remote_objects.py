@@ -71,8 +71,10 @@ def want(connection: Connection, held: Held, keys: set[str]) -> set[str]:
 
     Their rows are locked until the transaction ends, so a fetch cannot slip in between the look and the waiting.
     """
+    unknown = _rows(connection, keys - held.rows.keys()).order_by("type", "external_id")
+    held.rows.update({row.key: row for row in unknown.select_for_update(no_key=True)})
     lacking = set()
-    missing = []
+    missing: list[RemoteObject] = []
     for key in sorted(keys):
         row = held.rows.get(key)
         if row is None:
@@ -81,7 +83,7 @@ def want(connection: Connection, held: Held, keys: set[str]) -> set[str]:
         if row.body is not None:
             continue
         lacking.add(key)
-        if row.pk is None:
+        if row._state.adding:
             row.wanted_at = Now()
             missing.append(row)
         elif row.wanted_at is None:

@@ -87,10 +87,10 @@ def _ensure_at_stripe(connection: Connection, client: Client, types: list[str]) 
 
 
 def _update(connection: Connection, client: Client, held: Json, types: list[str]) -> None:
-    asked = {"url": connection.hook_url, "enabled_events": types}
-    same = held.get("url") == asked["url"] and sorted(held.get("enabled_events") or []) == types
+    url = connection.hook_url
+    same = held.get("url") == url and sorted(held.get("enabled_events") or []) == types
     if not same or held.get("status") != "enabled":
-        client.post(f"/v1/webhook_endpoints/{held['id']}", **asked, disabled=False)
+        client.post(f"/v1/webhook_endpoints/{held['id']}", url=url, enabled_events=types, disabled=False)
     _settle(connection, polls=False, types=types)
 
 

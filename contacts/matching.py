@@ -100,7 +100,8 @@ class People:
 
     def readdress(self, contact: Contact) -> None:
         """Bring the key in step with the contact's address."""
-        self._by_email.pop((contact.email_key, contact.is_test), None)
+        if contact.email_key:
+            self._by_email.pop((contact.email_key, contact.is_test), None)
         contact.email_key = email_key(contact.email) if contact.email else None
         if contact.email_key:
             self._by_email[contact.email_key, contact.is_test] = contact

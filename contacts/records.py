@@ -6,7 +6,8 @@ in their order; the same contact may stand in several.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -70,7 +71,11 @@ def apply(records: list[ContactRecord]) -> list[ContactOutcome]:
         outcomes = [_apply_one(people, record) for record in records]
         people.save()
         tagged = add_tags([(o.contact, r.tags) for o, r in zip(outcomes, records, strict=True) if o.contact])
-        record_activities(_activities(records, outcomes, tagged))
+        record_activities(
+            activity
+            for record, outcome in zip(records, outcomes, strict=True)
+            for activity in _activities(record, outcome, _newly(record, outcome, tagged))
+        )
     return outcomes
 
 
@@ -111,64 +116,53 @@ def _take_email(
         outcome.changes.append(change)
 
 
-def _activities(
-    records: list[ContactRecord], outcomes: list[ContactOutcome], tagged: set[tuple[int, str]]
-) -> list[NewActivity]:
-    new: list[NewActivity] = []
-    for record, outcome in zip(records, outcomes, strict=True):
-        if outcome.contact is None:
-            continue
-        common = {
-            "contact_id": outcome.contact.pk,
-            "occurred_at": record.occurred_at,
-            "origin": record.origin,
-            "is_test": record.is_test,
-            "silent": record.silent,
-        }
-        about = {"event_type": record.event_type, "log": record.log} | record.data
-        changes = [change.as_json() for change in outcome.changes]
-        if outcome.result == CREATED:
-            new.append(
-                NewActivity(
-                    kind=Kind.CONTACT_CREATED,
-                    summary="Contact created",
-                    changes=changes,
-                    data=about,
-                    dedupe=f"{record.key}:created",
-                    **common,
-                )
-            )
-        elif changes:
-            new.append(
-                NewActivity(
-                    kind=Kind.CONTACT_UPDATED,
-                    summary="Contact updated",
-                    changes=changes,
-                    data=about,
-                    dedupe=f"{record.key}:updated",
-                    **common,
-                )
-            )
-        if record.event_type and not record.silent:
-            new.append(
-                NewActivity(
-                    kind=Kind.SOURCE_EVENT,
-                    summary=record.summary or record.event_type,
-                    data=about,
-                    dedupe=f"{record.key}:event",
-                    **common,
-                )
-            )
-        for tag in record.tags:
-            if (outcome.contact.pk, tag) in tagged:
-                tagged.discard((outcome.contact.pk, tag))
-                new.append(
-                    NewActivity(
-                        kind=Kind.TAG_ADDED,
-                        summary=f"Tag added: {tag}",
-                        data=about | {"tag": tag},
-                        dedupe=f"{record.key}:tag:{tag}",
-                        **common,
-                    )
-                )
-    return new
+def _activities(record: ContactRecord, outcome: ContactOutcome, tags: list[str]) -> Iterator[NewActivity]:
+    """What the timeline is told of a record. `tags`: those it added."""
+    if outcome.contact is None:
+        return
+    told = NewActivity(
+        contact_id=outcome.contact.pk,
+        kind=Kind.SOURCE_EVENT,
+        occurred_at=record.occurred_at,
+        summary=record.summary or record.event_type,
+        origin=record.origin,
+        dedupe=f"{record.key}:event",
+        is_test=record.is_test,
+        data={"event_type": record.event_type, "log": record.log} | record.data,
+        silent=record.silent,
+    )
+    changes = [change.as_json() for change in outcome.changes]
+    if outcome.result == CREATED:
+        yield replace(
+            told,
+            kind=Kind.CONTACT_CREATED,
+            summary="Contact created",
+            changes=changes,
+            dedupe=f"{record.key}:created",
+        )
+    elif changes:
+        yield replace(
+            told,
+            kind=Kind.CONTACT_UPDATED,
+            summary="Contact updated",
+            changes=changes,
+            dedupe=f"{record.key}:updated",
+        )
+    if record.event_type:
+        yield told
+    for tag in tags:
+        yield replace(
+            told,
+            kind=Kind.TAG_ADDED,
+            summary=f"Tag added: {tag}",
+            data=told.data | {"tag": tag},
+            dedupe=f"{record.key}:tag:{tag}",
+        )
+
+
+def _newly(record: ContactRecord, outcome: ContactOutcome, tagged: set[tuple[int, str]]) -> list[str]:
+    """Tags this record added; a later record of the batch with the same tag added nothing."""
+    pairs = {(outcome.contact.pk, tag): tag for tag in record.tags} if outcome.contact else {}
+    mine = [tag for pair, tag in pairs.items() if pair in tagged]
+    tagged.difference_update(pairs)
+    return mine

@@ -98,7 +98,7 @@ class Connection(models.Model):
     @property
     def hook_url(self) -> str:
         """Public address Stripe posts events to."""
-        return settings.SITE_URL.rstrip("/") + self.hook_path
+        return f"{settings.SITE_URL}{self.hook_path}"
 
     def seal(self, field: str, text: str) -> None:
         """Store a secret in `<field>_sealed`, bound to this row and column. The row must have a primary key."""

@@ -35,8 +35,8 @@ def behind(key: str) -> Account:
     is_test = "_test_" in key
     if not is_test and facts.get("charges_enabled") is False:
         raise SourceError(
-            "This Stripe account is not activated yet. Finish its activation at dashboard.stripe.com/account/onboarding,"
-            " then connect it.",
+            "This Stripe account is not activated yet. Finish its activation at"
+            " dashboard.stripe.com/account/onboarding, then connect it.",
             permanent=True,
             code="not_activated",
         )

@@ -1,4 +1,4 @@
-"""Stripe's API as plain dicts: the official client for transport, none of its objects (they cost a millisecond each)."""
+"""Stripe's API as plain dicts: the official client for transport, none of its objects (a millisecond each)."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Client:
 
 
 def refused(error: stripe.StripeError) -> SourceError:
-    """The library's error in the user's words. Codes are read from the body: the error's own attribute is often empty."""
+    """The library's error in the user's words. Codes are read from the body: the error's own are often empty."""
     body = getattr(error, "json_body", None)
     told = body.get("error") if isinstance(body, dict) else None
     told = told if isinstance(told, dict) else {}
@@ -152,9 +152,10 @@ def _publishable() -> SourceError:
 
 
 def _seconds(headers: Any) -> float | None:
+    found = {name.lower(): value for name, value in dict(headers or {}).items()}.get("retry-after", "")
     try:
-        return float((headers or {}).get("retry-after") or (headers or {}).get("Retry-After"))
-    except (TypeError, ValueError):
+        return float(found)
+    except ValueError:
         return None
 
 

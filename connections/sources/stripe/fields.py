@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from common import fields as catalogue
@@ -41,7 +42,11 @@ def name(kind: str) -> str:
 def register() -> None:
     """Declare the fields of all five resources."""
     for kind in TABLE:
-        catalogue.register(name(kind), lambda kind=kind: [row.field for row in TABLE[kind]])
+        catalogue.register(name(kind), partial(_declared, kind))
+
+
+def _declared(kind: str) -> list[Field]:
+    return [row.field for row in TABLE[kind]]
 
 
 def offered(kind: str, bodies: Iterable[tuple[Json, Json | None]]) -> list[Field]:
@@ -53,7 +58,7 @@ def offered(kind: str, bodies: Iterable[tuple[Json, Json | None]]) -> list[Field
             for key, value in (shapes.get(holder, "metadata") or {}).items():
                 if isinstance(key, str) and isinstance(value, str):
                     found.setdefault(prefix + key, Field(prefix + key, key, FieldType.TEXT, group, value))
-    return [*(row.field for row in TABLE[kind]), *sorted(found.values(), key=lambda field: field.key)]
+    return [*_declared(kind), *sorted(found.values(), key=lambda field: field.key)]
 
 
 def canonical(kind: str, key: str) -> str | None:

@@ -103,19 +103,20 @@ def session_shipping(session: Json) -> Json:
     )
 
 
+_EMAILS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "customer": (("email",),),
+    "charge": (("billing_details", "email"), ("receipt_email",), ("source", "owner", "email")),
+    "payment_intent": (("receipt_email",),),
+    "invoice": (("customer_email",),),
+    "checkout_session": (("customer_details", "email"), ("customer_email",)),
+    "dispute": (("evidence", "customer_email_address"),),
+}
+
+
 def email(body: Json, customer: Json | None) -> str:
     """The chain of places an object's e-mail address may be in, best first. "" if it has none."""
-    places = {
-        "customer": [("email",)],
-        "charge": [("billing_details", "email"), ("receipt_email",), ("source", "owner", "email")],
-        "payment_intent": [("receipt_email",)],
-        "subscription": [],
-        "invoice": [("customer_email",)],
-        "checkout_session": [("customer_details", "email"), ("customer_email",)],
-        "dispute": [("evidence", "customer_email_address")],
-    }[object_type(body)]
     kind = object_type(body)
-    own = [text(get(body, *path)) for path in places]
+    own = [text(get(body, *path)) for path in _EMAILS.get(kind, ())]
     followed = text(get(customer, "email")) or text(get(body, "customer", "email"))
     later: list[str] = []
     if kind == "subscription":
