@@ -18,6 +18,9 @@ Inside a test:
     stripe.deliveries(lose=1)                 # the next one is lost; double=1, delay=2.0, reorder=True, forge=True
     stripe.discard()                          # a missed webhook: the event can be listed but never arrives
     account.resend(event["id"])
+    account.alter(customer["id"], event="customer.updated", name="x" * 300)   # any change to any object
+    account.emit("order.created", {"id": "or_1", "object": "order"})          # any event about anything
+    account.send_raw("{not json")                                             # any body, properly signed
     stripe.faults(status=429, path="/v1/customers", count=2)  # or html, cut, hang, latency, lose_answer
     stripe.account("shy", local_webhooks=False)               # refuses local webhook addresses, as Stripe does
     account.restricted_key(without=["rak_subscription_read"]); account.expired_key(); account.publishable_key()

@@ -156,6 +156,20 @@ class SandboxAccount:
         where = {"account": self.id, "livemode": self.livemode, "event": event, "endpoint": endpoint}
         return int(self.sandbox.call("POST", "resend", where)["queued"])
 
+    def alter(self, object_id: str, event: str | None = None, **changes: Any) -> Json:
+        """Change any object in any way; with its event if one is named. For what Stripe might send one day."""
+        return self.play("alter", object=object_id, event=event, changes=changes)
+
+    def emit(self, type_name: str, obj: Json, previous_attributes: Json | None = None) -> Json:
+        """Send an event of any type about anything; returns it."""
+        return self.play("emit", type=type_name, object=obj, previous_attributes=previous_attributes)
+
+    def send_raw(self, body: str) -> list[int]:
+        """Post any text, properly signed, to every endpoint of this account and mode; returns the statuses."""
+        where = {"account": self.id, "livemode": self.livemode, "body": body}
+        found: list[int] = self.sandbox.call("POST", "send_raw", where)["statuses"]
+        return found
+
     def create_customer(self, **given: Any) -> Json:
         """Parameters as in POST /v1/customers; none: an invented person."""
         return self.play("create_customer", **given)

@@ -8,6 +8,7 @@ POST  /_sandbox/faults    {status, path, count, ...}     fields of faults.Fault
 POST  /_sandbox/deliveries {automatic, lose, double, ...} fields of deliveries.Knobs
 POST  /_sandbox/deliver   {}    send all that waits now  POST /_sandbox/discard  forget it
 POST  /_sandbox/resend    {account, livemode, event, endpoint}
+POST  /_sandbox/send_raw  {account, livemode, body}      any text, signed, to every endpoint
 POST  /_sandbox/clock     {offset}                       seconds ahead of the real time
 DELETE /_sandbox/faults   /_sandbox/requests
 """
@@ -16,7 +17,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import page
+from . import page, posting
 from .api import Request
 from .forms import Json, decode
 from .scenarios import play
@@ -173,6 +174,14 @@ def _resend(world: "World", arguments: Json) -> Json:
         return {"queued": world.deliveries.enqueue(book, event, arguments.get("endpoint"))}
 
 
+def _send_raw(world: "World", arguments: Json) -> Json:
+    book = find_book(world, arguments)
+    with world.lock:
+        targets = [(row["url"], book.secrets[row["id"]]) for row in book.collection("webhook_endpoint").newest_first()]
+    body = arguments["body"].encode("utf-8", "surrogatepass")
+    return {"statuses": [posting.post(url, body, secret, 10)[0] for url, secret in targets]}
+
+
 def _set_clock(world: "World", arguments: Json) -> Json:
     with world.lock:
         world.offset = int(arguments["offset"])
@@ -202,5 +211,6 @@ ACTIONS: dict[tuple[str, str], Callable[["World", Json], Json]] = {
     ("POST", "deliver"): lambda world, arguments: {"attempts": world.deliveries.send_due()},
     ("POST", "discard"): lambda world, arguments: {"discarded": world.deliveries.discard()},
     ("POST", "resend"): _resend,
+    ("POST", "send_raw"): _send_raw,
     ("POST", "clock"): _set_clock,
 }

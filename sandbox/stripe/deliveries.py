@@ -73,6 +73,14 @@ class Deliveries:
         self.clock = threading.Thread(target=self._run, name="sandbox-deliveries", daemon=True)
         self.clock.start()
 
+    def resume(self) -> None:
+        """Queue again what a sandbox that ended still owed: its events with pending webhooks."""
+        for book in self.world.books():
+            for event in book.collection("event").newest_first():
+                if event["pending_webhooks"]:
+                    events.count_pending(book, event["id"], -event["pending_webhooks"])
+                    self.enqueue(book, event)
+
     def stop(self) -> None:
         with self.wake:
             self.stopped = True

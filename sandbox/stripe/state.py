@@ -94,6 +94,7 @@ def read(path: Path) -> World:
                 book.details[row_id] = row
             else:
                 _fill(book.collection(name), created, sequence, row_id, row)
+    world.deliveries.resume()
     return world
 
 

@@ -1,5 +1,6 @@
 """POST and DELETE on what a merchant's own programs change: customers, catalogue, subscriptions, refunds, sessions."""
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,48 @@ def answer(call: "Call") -> Json:
     return expand(call.book, call.key, writer(call, *arguments), paths)
 
 
+CUSTOMER_PARAMETERS = {
+    "address",
+    "business_name",
+    "description",
+    "email",
+    "individual_name",
+    "invoice_settings",
+    "metadata",
+    "name",
+    "phone",
+    "preferred_locales",
+    "shipping",
+    "tax_exempt",
+}
+SUBSCRIPTION_PARAMETERS = {"cancel_at", "cancel_at_period_end", "description", "metadata", "quantity"}
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+
+def _known(params: Json, names: set[str]) -> None:
+    for name in params:
+        if name not in names:
+            raise errors.unknown_parameter(name)
+
+
+def _check_customer(params: Json) -> None:
+    _known(params, CUSTOMER_PARAMETERS)
+    email = params.get("email")
+    if email and not EMAIL.fullmatch(email):
+        raise errors.bad_parameter(f"Invalid email address: {email}", "email", "email_invalid")
+
+
 def _create_customer(call: "Call") -> Json:
+    _check_customer(call.params)
+    if not call.params:
+        call.params["description"] = None  # an empty customer, where a scenario would invent a person
     return customers.create(call.book, **call.params)
 
 
 def _update_customer(call: "Call", obj: Json) -> Json:
     if obj.get("deleted"):
         raise errors.missing("customer", obj["id"])
+    _check_customer(call.params)
     return customers.update(call.book, obj, **call.params)
 
 
@@ -77,6 +113,10 @@ def _create_subscription(call: "Call") -> Json:
 
 def _update_subscription(call: "Call", obj: Json) -> Json:
     given = dict(call.params)
+    _known(given, SUBSCRIPTION_PARAMETERS)
+    if "cancel_at" in given:
+        given["cancel_at"] = int(given["cancel_at"]) if given["cancel_at"] else None
+        given["canceled_at"] = call.book.now() if given["cancel_at"] else None
     if "cancel_at_period_end" in given:
         given["cancel_at_period_end"] = boolean(given["cancel_at_period_end"])
     return subscriptions.modify(call.book, obj, **given)

@@ -126,6 +126,23 @@ def test_a_customer_is_created_and_changed_over_the_api(client: StripeClient) ->
     assert event.request.id.startswith("req_")
 
 
+def test_a_parameter_stripe_does_not_know_is_refused(client: StripeClient) -> None:
+    with pytest.raises(official.InvalidRequestError, match="unknown parameter: colour"):
+        client.v1.customers.create({"colour": "red"})  # type: ignore[typeddict-unknown-key]
+    with pytest.raises(official.InvalidRequestError, match="Invalid email address"):
+        client.v1.customers.create({"email": "nobody"})
+    assert client.v1.customers.create().email is None
+
+
+def test_a_payment_leads_to_its_invoice(client: StripeClient, account: SandboxAccount) -> None:
+    account.subscribe()
+    subscription = account.subscribe()
+    charge = client.v1.charges.list({"customer": subscription["customer"]}).data[0]
+    payment = {"type": "payment_intent", "payment_intent": charge.payment_intent}
+    found = client.v1.invoice_payments.list({"payment": payment}).data
+    assert [tie.invoice for tie in found] == [subscription["latest_invoice"]]
+
+
 def test_events_can_be_asked_for_by_type(client: StripeClient, account: SandboxAccount) -> None:
     account.subscribe()
     assert {event.type for event in client.v1.events.list({"type": "invoice.*"}).data} == {

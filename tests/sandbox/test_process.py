@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import stripe as official
 
 from sandbox.stripe import connect
 from sandbox.stripe.demo import DEMO_KEYS, NORTHWIND
+from tests.sandbox.conftest import Receiver
 
 ROOT = Path(__file__).parents[2]
 Start = Callable[..., tuple[subprocess.Popen[str], str]]
@@ -57,6 +59,19 @@ def test_it_comes_back_with_everything_after_sigterm(start: Start) -> None:
     assert before[0]["id"] == made["id"]
     assert again.objects("charge") == charges
     assert again.create_customer()["id"] not in {customer["id"] for customer in before}
+
+
+def test_what_was_not_delivered_is_delivered_by_the_next_process(start: Start, receiver: Receiver) -> None:
+    process, url = start()
+    connect(url).hold()
+    account = connect(url).account("main")
+    client = official.StripeClient(account.key, base_addresses={"api": url})
+    client.v1.webhook_endpoints.create({"url": receiver.url, "enabled_events": ["customer.created"]})
+    made = account.create_customer()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    start()
+    assert json.loads(receiver.wait_for(1)[0][1])["data"]["object"]["id"] == made["id"]
 
 
 def test_the_control_page_works_without_script(start: Start) -> None:

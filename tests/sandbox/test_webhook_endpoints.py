@@ -153,6 +153,18 @@ def test_history_is_not_delivered(account: SandboxAccount, stripe: Sandbox, endp
     assert stripe.deliver() == []
 
 
+def test_anything_can_be_sent(account: SandboxAccount, endpoint: official.WebhookEndpoint, receiver: Receiver) -> None:
+    assert account.send_raw("{not json") == [200]
+    headers, body = receiver.wait_for(1)[0]
+    assert official.WebhookSignature.verify_header(body.decode(), headers["Stripe-Signature"], endpoint.secret, 300)
+    account.emit("order.created", {"id": "or_1", "object": "order", "email": "a\0b@shop.example"})
+    assert json.loads(receiver.wait_for(2)[1][1])["data"]["object"]["email"] == "a\0b@shop.example"
+    customer = account.create_customer(name="Ann")
+    account.alter(customer["id"], event="customer.updated", name="\ud800" * 300)
+    changed = next(json.loads(body) for _, body in receiver.wait_for(4) if b"customer.updated" in body)
+    assert changed["data"]["previous_attributes"] == {"name": "Ann"}
+
+
 def test_reserved_addresses_are_never_contacted(stripe: Sandbox, account: SandboxAccount, client: StripeClient) -> None:
     stripe.hold()
     client.v1.webhook_endpoints.create(HOOK)

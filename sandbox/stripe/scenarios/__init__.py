@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import seeds
 from ..forms import Json
-from . import catalogue, checkout, customers, invoicing, refunds, renewals, subscriptions
+from . import catalogue, checkout, customers, invoicing, oddities, refunds, renewals, subscriptions
 
 if TYPE_CHECKING:
     from ..book import Book
@@ -51,6 +51,8 @@ SCENARIOS: dict[str, Callable[..., Json]] = {
     "open_session": checkout.open_session,
     "expire_session": checkout.expire,
     "settle_session": checkout.settle,
+    "alter": oddities.alter,
+    "emit": oddities.emit,
 }
 
 

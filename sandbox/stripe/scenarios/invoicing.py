@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ..events import difference
 from ..forms import Json
 from ..objects import billing, catalogue
 from ..objects import payments as payment_objects
@@ -99,8 +100,6 @@ def pay(book: "Book", invoice: Json, method: Json | None) -> Json:
             amount_paid=due,
             status_transitions={**tie["status_transitions"], "paid_at": book.now()},
         )
-    from ..events import difference
-
     book.emit("invoice.updated", paid, difference(invoice, paid))
     book.emit("invoice.paid", paid)
     book.emit("invoice.payment_succeeded", paid)
