@@ -56,10 +56,15 @@ def open_to_others(path: Path) -> bool:
     return all(folder.stat().st_mode & 0o001 for folder in (existing, *existing.parents) if folder.is_dir())
 
 
-def socket_folder(data: Path) -> Path:
-    """A short private folder, named after data folder and user: a socket's path may have little over 100 bytes."""
+def socket_path(data: Path) -> Path:
+    """Short, and named after data folder and user: a socket's path may have little over 100 bytes."""
     name = hashlib.sha256(f"{os.getuid()}:{data}".encode()).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"millrace-{name}"
+    return Path(tempfile.gettempdir()) / f"millrace-{name}"
+
+
+def socket_folder(data: Path) -> Path:
+    """The folder for sockets, made where it is missing. EngineError when it is not this user's own."""
+    folder = socket_path(data)
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         raise EngineError(f"{folder} belongs to somebody else. Remove it, or set TMPDIR to a folder of your own.")
@@ -168,7 +173,12 @@ class Engines:
         if self.user:
             # PostgreSQL's own user passes our data folder; the files in it stay unreadable to others.
             self.data.chmod(0o711)
-        return cluster_folder(self.data, self.user)
+        cluster, link = cluster_folder(self.data, self.user), self.data / "postgres"
+        if cluster != link and not link.is_symlink():
+            # The data folder is new: what lies there belongs to one that was deleted, with the keys to read it.
+            shutil.rmtree(cluster, ignore_errors=True)
+            link.symlink_to(cluster)
+        return cluster
 
     def _programs(self) -> Path:
         """The unpacked wheel, or a copy of it where PostgreSQL's own user can read it."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from local.data import ROOT, DataFolder
-from local.engines import socket_folder
+from local.engines import forget_cluster, socket_path
 from local.product import answers, free_port
 from tests.local.test_processes import group_is_gone
 from tests.waiting import eventually
@@ -64,6 +64,12 @@ def start(data: Path) -> Started:
     raise AssertionError(f"it did not start:\n{printed}")
 
 
+def clear(started: Started) -> None:
+    """No socket is left, nor what root keeps outside of the data folder."""
+    eventually(lambda: not socket_path(started.data).exists())
+    forget_cluster(started.data)
+
+
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     # A long path: sockets must not live below it.
@@ -71,6 +77,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     yield running
     running.process.kill()
     running.process.wait(10)
+    clear(running)
 
 
 def test_the_address_is_printed_when_the_page_answers(started: Started) -> None:
@@ -127,7 +134,7 @@ def test_after_a_kill_nothing_is_left_and_the_data_is_there(tmp_path: Path) -> N
     command = "from users.models import Invitation; print('open:', Invitation.objects.count())"
     output, _ = run("local.manage", first.data, "shell", "--no-imports", "-c", command).communicate(timeout=60)
     assert "open: 1" in output
-    assert not socket_folder(first.data).joinpath("pg").exists()
+    clear(first)
 
 
 def test_a_port_in_use_is_left_to_its_owner() -> None:
