@@ -32,7 +32,7 @@ SETTINGS = (
 DETAILS = "lines of"
 BOOK_PARTS = ("secrets", "idempotent", "growth", "numbers")
 PAUSE_SECONDS = 1.0
-"""At least; after a long save the next waits twenty times as long as the last one took."""
+"""At least; after a long save the next waits four times as long as the last one took."""
 
 
 Row = tuple[str, bool, str, int, int, str, Any]
@@ -155,7 +155,7 @@ class StateFile:
         began = time.monotonic()
         self.dirty.clear()
         write(self.world, self.path)
-        self.pause = max(PAUSE_SECONDS, 20 * (time.monotonic() - began))
+        self.pause = max(PAUSE_SECONDS, 4 * (time.monotonic() - began))
 
     def close(self) -> None:
         """Save a last time and stop."""

@@ -69,6 +69,19 @@ def test_expansions_bring_objects_and_hidden_lists(client: StripeClient, account
     assert found.latest_invoice.payments.data[0].payment.type == "payment_intent"
 
 
+def test_a_discount_expands_to_its_coupon(client: StripeClient, account: SandboxAccount) -> None:
+    coupon = account.play("add_coupon", id="SPRING", percent_off=10)
+    account.subscribe(coupon=coupon["id"])
+    found = client.v1.subscriptions.list({"expand": ["data.discounts.source.coupon"]}).data[0]
+    assert found.discounts[0].source.coupon.percent_off == 10
+
+
+def test_a_deleted_customer_expands_to_its_stub(client: StripeClient, account: SandboxAccount) -> None:
+    account.delete_customer(account.subscribe()["customer"])
+    paths = ["data.customer", "data.customer.invoice_settings.default_payment_method"]
+    assert client.v1.invoices.list({"expand": paths}).data[0].customer.deleted
+
+
 def test_a_fifth_level_is_refused(client: StripeClient, account: SandboxAccount) -> None:
     account.subscribe()
     client.v1.subscriptions.list({"expand": ["data.latest_invoice.payments"]})

@@ -1,6 +1,7 @@
 """Webhook endpoints as Stripe keeps them, and the deliveries they get."""
 
 import json
+import urllib.request
 from collections.abc import Callable
 
 import pytest
@@ -145,6 +146,22 @@ def test_an_endpoint_without_version_gets_the_accounts_old_shapes(
     assert event["data"]["previous_attributes"]["current_period_end"] < period
     listed = client.v1.events.list({"type": "customer.subscription.updated"}).data[0]
     assert listed.data.object.current_period_end == period
+
+
+def test_a_request_without_version_gets_the_accounts_old_shapes(stripe: Sandbox) -> None:
+    account = stripe.account("old", api_version="2020-08-27")
+    made = account.buy(mode="subscription", shipping=True)
+    account.refund(account.objects("charge")[0]["id"])
+    for path in ("charges", "checkout/sessions", "events", "invoices", "payment_intents", "subscriptions"):
+        request = urllib.request.Request(
+            f"{stripe.base_url}/v1/{path}", headers={"Authorization": f"Bearer {account.key}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            found = json.load(answer)["data"][0]
+        if path == "invoices":
+            assert (found["subscription"], found["paid"]) == (made["subscription"], True)
+        if path == "charges":
+            assert found["refunds"]["data"][0]["amount"] == found["amount"]
 
 
 def test_history_is_not_delivered(account: SandboxAccount, stripe: Sandbox, endpoint: official.WebhookEndpoint) -> None:
