@@ -1,4 +1,4 @@
-"""Stripe's errors, word for word where the words are known (docs/stripe facts, 4.4 and 4.6)."""
+"""Stripe's errors, word for word where the words are known (from recordings and its command-line tool)."""
 
 from typing import Any
 
