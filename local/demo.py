@@ -51,7 +51,7 @@ def _tell(here: Running, sandbox: str, passwords: dict[str, str]) -> None:
     lines = [f"\nMillrace runs at {here.environment['SITE_URL']}\n", "Sign in as"]
     lines += [f"  {_address(role):34} {passwords[role]}" for role in PEOPLE]
     lines += [f"\nThe sandbox Stripe is at {sandbox}; its keys, to connect accounts with:"]
-    lines += [f"  {key:50} {label}" for label, key in _sandbox_keys().items()]
+    lines += [f"  {label.replace('_', ' '):24} {key}" for label, key in _sandbox_keys().items()]
     print("\n".join([*lines, f"\nCtrl-C stops it. Logs: {here.data.logs}"]), flush=True)
 
 
