@@ -89,6 +89,9 @@ class DueQuerySet(models.QuerySet[Any]):
         return []
 
 
+DueManager = models.Manager.from_queryset(DueQuerySet)
+
+
 class DueRow(models.Model):
     """A row that is work. Times are the database's, so clocks of hosts need not agree."""
 

@@ -9,12 +9,12 @@ from common.encryption import SecretUnreadable
 from connections import rate_limit
 from connections.models import Connection
 from connections.sources.base import SourceError
-from connections.sources.stripe.client import Client
+from connections.sources.stripe.client import READ_SECONDS, Client
 
 _LONGEST_WAIT = 3.0
 
 
-def client_of(connection: Connection) -> Client:
+def client_of(connection: Connection, *, read_seconds: float = READ_SECONDS) -> Client:
     """A client of the connection's account. SourceError if it has no key that opens."""
     try:
         key = connection.open("api_key")
@@ -24,7 +24,7 @@ def client_of(connection: Connection) -> Client:
         ) from error
     if key is None:
         raise SourceError("This account is disconnected.", permanent=True, code="disconnected")
-    return Client(key.open(), gate=partial(_gate, connection))
+    return Client(key.open(), gate=partial(_gate, connection), read_seconds=read_seconds)
 
 
 def note(connection: Connection, error: SourceError) -> None:

@@ -149,10 +149,15 @@ def _read_page(client: Client, window: SyncWindow, run: SyncRun) -> tuple[Answer
         window.after_id = ""
         return _read_page(client, window, run)
     rows = [row for row in page.data.get("data") or [] if isinstance(row, dict) and shapes.text(row.get("id"))]
-    if page.data.get("has_more") and (not rows or rows[-1]["id"] == window.after_id):
-        raise SourceError("Stripe’s list does not end: it repeats a page.", permanent=True, code="endless")
+    refuse_repetition(rows, bool(page.data.get("has_more")), window.after_id)
     found = [translate.from_row(row, page.asked_at) for row in rows]
     return page, [*found, *_behind(client, run, found)]
+
+
+def refuse_repetition(rows: list[Json], has_more: bool, after_id: str) -> None:
+    """SourceError for a list that would go round for ever: more is promised, but nothing new came."""
+    if has_more and (not rows or rows[-1]["id"] == after_id):
+        raise SourceError("Stripe’s list does not end: it repeats a page.", permanent=True, code="endless")
 
 
 def _behind(client: Client, run: SyncRun, found: list[Translation]) -> list[Translation]:

@@ -126,16 +126,23 @@ def _create(connection: Connection, client: Client, types: list[str], existing: 
 
 
 def _post(connection: Connection, client: Client, types: list[str]) -> Json:
-    return client.post(
-        "/v1/webhook_endpoints",
-        # The same key gives the same endpoint for a day, so a lost answer makes no second one.
-        idempotency_key=f"millrace-endpoint-{connection.endpoint_key}",
-        url=connection.hook_url,
-        enabled_events=types,
-        api_version=API_VERSION,
-        description="Millrace keeps contacts up to date",
-        metadata={MARK: connection.hook_token[:12]},
-    ).data
+    try:
+        return client.post(
+            "/v1/webhook_endpoints",
+            # The same key gives the same endpoint for a day, so a lost answer makes no second one.
+            idempotency_key=f"millrace-endpoint-{connection.endpoint_key}",
+            url=connection.hook_url,
+            enabled_events=types,
+            api_version=API_VERSION,
+            description="Millrace keeps contacts up to date",
+            metadata={MARK: connection.hook_token[:12]},
+        ).data
+    except SourceError as error:
+        if error.permanent:
+            # Stripe keeps refusals under their key too: the next try needs a new one.
+            connection.endpoint_key = uuid.uuid4()
+            connection.save(update_fields=["endpoint_key"])
+        raise
 
 
 def _settle(connection: Connection, *, polls: bool, types: list[str], error: str = "") -> None:

@@ -5,7 +5,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Now
 
-from common.due import DueQuerySet, DueRow, State
+from common.due import DueManager, DueRow, State
 from common.origin import Origin
 from connections.models.connection import Connection
 
@@ -31,7 +31,7 @@ class InboundEvent(DueRow):
     received_at = models.DateTimeField(db_default=Now())
     processed_at = models.DateTimeField(null=True, blank=True)
 
-    objects = DueQuerySet.as_manager()
+    objects = DueManager()
 
     class Meta:
         constraints = [models.UniqueConstraint("connection", "event_id", name="inbound_event_once")]

@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
 
-from common.due import DueQuerySet, DueRow, State
+from common.due import DueManager, DueRow, State
 from common.origin import Origin
 from connections.models.connection import Connection, FieldMapping, Resource
 from connections.models.inbound_event import InboundEvent
@@ -85,7 +85,7 @@ class SyncWindow(DueRow):
     after_created = models.DateTimeField(null=True, blank=True, help_text="`created` of after_id, should it vanish")
     pages = models.PositiveIntegerField(default=0)
 
-    objects = DueQuerySet.as_manager()
+    objects = DueManager()
 
     class Meta:
         constraints = [models.UniqueConstraint("run", "starts_at", name="window_once_a_run")]

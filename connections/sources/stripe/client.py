@@ -18,7 +18,7 @@ from connections.sources.base import Json, SourceError
 from connections.sources.stripe import API_VERSION
 
 PAGE = 100
-_CONNECT_AND_READ_SECONDS = (5, 30)
+CONNECT_SECONDS, READ_SECONDS = 5, 30
 _PERMISSION = re.compile(r"\brak_\w+")
 _NAMED_ACCOUNT = re.compile(r"\bacct_\w+")
 Gate = Callable[[str], None]
@@ -39,7 +39,7 @@ class Answer:
 class Client:
     """One account's API. `gate` is called before each request with the kind of list, and may wait or refuse."""
 
-    def __init__(self, key: str, gate: Gate | None = None) -> None:
+    def __init__(self, key: str, gate: Gate | None = None, read_seconds: float = READ_SECONDS) -> None:
         self._gate = gate
         self._stripe = stripe.StripeClient(
             key,
@@ -47,7 +47,7 @@ class Client:
             base_addresses={"api": settings.STRIPE_API_BASE},
             # Retries are rows of ours; the library's own would hide a limit from us.
             max_network_retries=0,
-            http_client=stripe.RequestsClient(timeout=_CONNECT_AND_READ_SECONDS),
+            http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, read_seconds)),
         )
 
     def get(self, path: str, **params: Any) -> Answer:

@@ -25,9 +25,7 @@ LISTINGS: dict[str, Listing] = {
     "customer": Listing("/v1/customers", "rak_customer_read"),
     # Stripe leaves out canceled subscriptions unless asked for all.
     "subscription": Listing(
-        "/v1/subscriptions",
-        "rak_subscription_read",
-        {"status": "all", "expand": ["data.customer", "data.default_payment_method"]},
+        "/v1/subscriptions", "rak_subscription_read", {"status": "all", "expand": ["data.customer"]}
     ),
     "invoice": Listing("/v1/invoices", "rak_invoice_read", {"expand": ["data.customer"]}),
     # An open or expired session is nobody's purchase.

@@ -1,0 +1,236 @@
+"""History under fire: every fault repeats at most a page, and the end state is honest (reliability rows 49 to 56)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+from sandbox.stripe import Sandbox, SandboxAccount
+
+from common.due import State
+from connections import historical, setup
+from connections.models import Connection, ConnectionStatus, Resource, SyncLogEntry, SyncRun, SyncWindow
+from contacts.models import Activity, Contact, ContactTag
+from tests.live import CeleryWorker
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Start = Callable[..., SyncRun]
+
+
+@pytest.fixture
+def start(account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource]) -> Start:
+    """start(count): an account with that many customers, connected, its import begun but not walked."""
+
+    def begin(count: int = 230, kind: str = "customer") -> SyncRun:
+        account.play("grow", count=count)
+        stripe.discard()
+        stripe.clear_requests()
+        return connect(kind, sync="history_and_new").runs.get()
+
+    return begin
+
+
+def walk(run: SyncRun) -> SyncRun:
+    """Walk to the end, moving due columns where the import waits."""
+    for _ in range(60):
+        historical.drain()
+        run.refresh_from_db()
+        if not run.is_open:
+            return run
+        ConnectionStatus.objects.update(throttled_until=None)
+        SyncWindow.objects.filter(state=State.DUE).update(next_attempt_at=Now())
+    raise AssertionError(f"The import stands still: {run.state} {run.message}")
+
+
+def audit(run: SyncRun, count: int) -> None:
+    """Nothing lost, nothing doubled."""
+    assert (run.state, run.listed, run.failed, run.message) == ("done", count, 0, "")
+    entries = SyncLogEntry.objects.filter(run=run)
+    assert entries.count() == entries.values("object_id").distinct().count() == count
+    assert run.created + run.updated + run.unchanged + run.skipped == count
+    contacts = Contact.objects.count()
+    assert contacts == run.created
+    assert Activity.objects.filter(kind="contact.created").count() == contacts
+
+
+def test_history_starts_no_automation_and_adds_one_tag(start: Start) -> None:
+    run = walk(start(30))
+    audit(run, 30)
+    assert not Activity.objects.filter(dispatched_at__isnull=True).exists()
+    assert not Activity.objects.filter(kind="source.event").exists()
+    assert set(ContactTag.objects.values_list("tag__name", flat=True)) == {"stripe-integration"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 429, "count": 3},
+        {"status": 429, "count": 2, "retry_after": "1"},
+        {"status": 500, "count": 3},
+        {"status": 503, "count": 2},
+        {"cut": True, "count": 2},
+        {"html": True, "count": 2},
+        {"hang": True, "count": 2},
+    ],
+    ids=["429", "429 with Retry-After", "500", "503", "half a page", "a page of HTML", "no answer"],
+)
+def test_a_fault_is_waited_out(start: Start, stripe: Sandbox, fault: dict[str, Any]) -> None:
+    run = start()
+    stripe.faults(path="/v1/customers", skip=5, **fault)
+    historical.drain()
+    run.refresh_from_db()
+    assert (run.state, bool(run.message)) == ("waiting", True)
+    audit(walk(run), 230)
+
+
+def test_a_cursor_object_that_vanishes_leaves_no_gap(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource]
+) -> None:
+    """Row 54: the window goes on from the second of the object that is gone."""
+    long_ago = int(time.time()) - 100 * 86_400
+    for number in range(130):
+        account.create_customer(email=f"c{number}@mill.example", name=f"C {number}", at=long_ago + number)
+    run = connect("customer", sync="history_and_new").runs.get()
+    while not SyncWindow.objects.exclude(after_id="").filter(state=State.DUE).exists():
+        historical.drain(seconds=0.001)
+    window = SyncWindow.objects.exclude(after_id="").get(state=State.DUE)
+    account.delete_customer(window.after_id)
+    stripe.discard()
+    run = walk(run)
+    assert (run.state, run.listed) == ("done", 130)
+    assert Contact.objects.count() == 130
+
+
+def test_a_refused_key_holds_the_import_and_a_new_key_goes_on(
+    start: Start, stripe: Sandbox, account: SandboxAccount
+) -> None:
+    """Row 49."""
+    run = start()
+    stripe.faults(path="/v1/customers", skip=8, status=401, count=1)
+    historical.drain()
+    run.refresh_from_db()
+    connection = Connection.objects.get()
+    assert connection.state == "auth_failed" and connection.error
+    assert run.state == "waiting" and run.seen < 230
+    setup.replace_key(connection, account.new_key("secret", label="second"))
+    audit(walk(run), 230)
+
+
+def test_a_missing_right_fails_with_its_name(start: Start, stripe: Sandbox, account: SandboxAccount) -> None:
+    """Row 50."""
+    run = start(20)
+    message = "Having the 'rak_customer_read' permission would allow this request to continue."
+    stripe.faults(path="/v1/customers", status=403, count=0, message=message)
+    run = walk(run)
+    assert run.state == "failed" and "rak_customer_read" in run.message
+    assert "rak_customer_read" in Resource.objects.get().error
+
+
+def test_an_endless_list_ends() -> None:
+    """Row 55: a repeated page stops the window with a reason instead of going round."""
+    with pytest.raises(historical.SourceError) as stopped:
+        historical.refuse_repetition([{"id": "cus_1"}], True, "cus_1")
+    assert stopped.value.permanent
+
+
+def test_pause_resume_and_cancel(start: Start) -> None:
+    run = start()
+    historical.drain(seconds=0.001)
+    assert historical.pause(run)
+    assert historical.drain() == 0
+    run.refresh_from_db()
+    assert run.state == "paused" and 0 < run.seen < 230
+    assert historical.resume(run)
+    audit(walk(run), 230)
+    assert not historical.cancel(run)
+
+
+def test_a_cancelled_import_keeps_what_it_brought(start: Start) -> None:
+    run = start()
+    historical.drain(seconds=0.001)
+    brought = Contact.objects.count()
+    assert historical.cancel(run) and brought
+    assert historical.drain() == 0
+    assert Contact.objects.count() == brought
+
+
+def test_disconnecting_stops_it_within_a_page(start: Start) -> None:
+    """Row 65."""
+    run = start()
+    historical.drain(seconds=0.001)
+    run.refresh_from_db()
+    setup.disconnect(Connection.objects.get())
+    before = Contact.objects.count(), SyncLogEntry.objects.count()
+    assert historical.drain() == 0
+    run.refresh_from_db()
+    assert run.state == "cancelled" and "disconnected" in run.message
+    assert (Contact.objects.count(), SyncLogEntry.objects.count()) == before
+
+
+def test_history_and_live_events_race_to_the_newest_state(
+    start: Start, stripe: Sandbox, account: SandboxAccount
+) -> None:
+    """Row 56: customers changed while the import runs end as Stripe has them."""
+    run = start(120)
+    customers = account.objects("customer")
+    historical.drain(seconds=0.001)
+    for customer in customers[::3]:
+        account.update_customer(customer["id"], phone=f"new {customer['id'][-4:]}")
+    walk(run)
+    stripe.deliver()
+    from tests.connections.conftest import work
+
+    work()
+    wanted = {c["id"]: (c["phone"] or "") for c in account.objects("customer") if c["email"]}
+    held = {
+        identity.external_id: contact.phone
+        for contact in Contact.objects.prefetch_related("identities")
+        for identity in contact.identities.all()
+    }
+    assert held == wanted
+
+
+def test_two_workers_walk_one_import_without_doubling(start: Start) -> None:
+    import threading
+
+    from django.db import connection as database
+
+    run = start(300)
+
+    def worker() -> None:
+        historical.drain()
+        database.close()
+
+    threads = [threading.Thread(target=worker) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    audit(walk(run), 300)
+
+
+def test_a_killed_worker_repeats_at_most_a_page(
+    start: Start, stripe: Sandbox, celery_worker: CeleryWorker
+) -> None:
+    """E003: kill -9 half way, start again: it goes on where it stood, nothing twice."""
+    stripe.faults(path="/v1/customers", latency=150, count=0)
+    run = start(900)
+    eventually(lambda: SyncRun.objects.get(pk=run.pk).seen > 100)
+    celery_worker.kill()
+    run.refresh_from_db()
+    assert run.is_open and run.seen < 900
+    # The lease of the window it had would run out by itself after a minute.
+    SyncWindow.objects.filter(state=State.RUNNING).update(lease_until=Now())
+    stripe.clear_faults()
+    celery_worker.start()
+    eventually(lambda: not SyncRun.objects.get(pk=run.pk).is_open, timeout=90)
+    run.refresh_from_db()
+    audit(run, 900)
+    windows = SyncWindow.objects.filter(run=run)
+    pages = sum(windows.values_list("pages", flat=True))
+    # Each page once, but for the one of each walker that was under way.
+    assert len(stripe.requests("/v1/customers")) <= pages + historical.WALKED_AT_ONCE
