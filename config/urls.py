@@ -7,9 +7,10 @@ from config import health
 from connections import endpoints
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="users:profile"), name="home"),
+    path("", RedirectView.as_view(pattern_name="contacts:list"), name="home"),
     path("", include("users.sign_in_urls")),
     path("apps/", include("connections.urls")),
+    path("", include("contacts.urls")),
     path("settings/", include("users.urls")),
     path("health/", health.check, name="health"),
     path("hooks/stripe/<str:token>/", endpoints.receive, name="hooks-stripe"),

@@ -5,6 +5,8 @@ class ContactsConfig(AppConfig):
     name = "contacts"
 
     def ready(self) -> None:
-        from contacts import fields
+        from contacts import cards, fields, navigation
 
         fields.register()
+        navigation.register()
+        cards.register()

@@ -1,0 +1,143 @@
+"""A contact's activities as people read them: newest first, a page at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.urls import NoReverseMatch, reverse
+
+from common import fields as catalogue
+from common.origin import Origin
+from contacts.fields import CATALOGUE
+from contacts.models import Activity, Contact, Kind
+
+PAGE = 20
+# What the kinds of one word have in common, as the filter calls it.
+GROUPS = {
+    "contact": "Contact changes",
+    "tag": "Tags",
+    "list": "Lists",
+    "source": "Events",
+    "order": "Orders",
+    "recurring_payment": "Recurring payments",
+}
+_ICONS = {
+    Kind.CONTACT_CREATED: "user-plus",
+    Kind.CONTACT_UPDATED: "pencil",
+    Kind.CONTACT_MERGED: "git-merge",
+    "tag": "tag",
+    "list": "list",
+    "source": "zap",
+    "order": "shopping-cart",
+    "recurring_payment": "repeat",
+}
+_EVENT_ICONS = {
+    "charge": "credit-card",
+    "checkout": "shopping-cart",
+    "customer": "user",
+    "customer.subscription": "repeat",
+    "invoice": "receipt",
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Change:
+    label: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True)
+class Line:
+    """One activity, ready to show. `log_url`: the sync log entry that tells the rest."""
+
+    activity: Activity
+    icon: str
+    source: str
+    changes: list[Change]
+    log_url: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """`older`: the cursor of the next page, "" on the last one."""
+
+    lines: list[Line]
+    older: str
+
+
+def page(contact: Contact, group: str = "", before: str = "") -> Page:
+    """Activities of a group (all by default) before a cursor. A cursor nobody gave out begins at the newest."""
+    found = contact.activities.order_by("-occurred_at", "-id")
+    if group in GROUPS:
+        found = found.filter(kind__startswith=f"{group}.")
+    if place := _place(before):
+        moment, pk = place
+        found = found.filter(Q(occurred_at__lt=moment) | Q(occurred_at=moment, pk__lt=pk))
+    activities = list(found[: PAGE + 1])
+    labels = {key: field.label for key, field in catalogue.catalogue(CATALOGUE).items()}
+    shown = activities[:PAGE]
+    older = _cursor(shown[-1]) if len(activities) > PAGE else ""
+    return Page([_line(activity, labels) for activity in shown], older)
+
+
+def groups_of(contact: Contact) -> list[tuple[str, str]]:
+    """(group, label) of what this contact has activities of."""
+    kinds = contact.activities.order_by().values_list("kind", flat=True).distinct()
+    present = {kind.partition(".")[0] for kind in kinds}
+    return [(group, label) for group, label in GROUPS.items() if group in present]
+
+
+def log_url(entry: int | None) -> str:
+    """Address of a sync log entry; "" without an entry, or where no such page exists."""
+    if not entry:
+        return ""
+    try:
+        return reverse("connections:log-entry", args=[entry])
+    except NoReverseMatch:
+        return ""
+
+
+def _line(activity: Activity, labels: dict[str, str]) -> Line:
+    changes = [
+        Change(labels.get(change["field"], change["field"].removeprefix("field:")), change["old"], change["new"])
+        for change in activity.changes
+    ]
+    return Line(activity, _icon(activity), _source(activity), changes, log_url(activity.data.get("log")))
+
+
+def _icon(activity: Activity) -> str:
+    group = activity.kind.partition(".")[0]
+    if group == "source":
+        event_type = str(activity.data.get("event_type", ""))
+        fitting = [prefix for prefix in _EVENT_ICONS if event_type.startswith(prefix)]
+        return _EVENT_ICONS[max(fitting, key=len)] if fitting else _ICONS[group]
+    return _ICONS.get(Kind(activity.kind)) or _ICONS[group]
+
+
+def _source(activity: Activity) -> str:
+    """Who or what brought it: “Mia Marketer”, “Stripe · customer.updated”, “Stripe · history”."""
+    about = activity.data
+    if activity.origin == Origin.USER:
+        return str(about.get("by") or "A user")
+    if activity.origin == Origin.AUTOMATION:
+        return str(about.get("automation") or "Automation")
+    source = str(about.get("source") or "Stripe").capitalize()
+    told = about.get("event_type") or Origin(activity.origin).label.lower()
+    replayed = " · replayed" if activity.origin == Origin.REPLAY else ""
+    return f"{source} · {told}{replayed}"
+
+
+def _cursor(activity: Activity) -> str:
+    return f"{(activity.occurred_at - _EPOCH) // timedelta(microseconds=1)}-{activity.pk}"
+
+
+def _place(cursor: str) -> tuple[datetime, int] | None:
+    microseconds, _, pk = cursor.partition("-")
+    if not (microseconds.isdecimal() and pk.isdecimal() and len(microseconds) < 18 and len(pk) < 19):
+        return None
+    return _EPOCH + timedelta(microseconds=int(microseconds)), int(pk)
