@@ -53,21 +53,29 @@ app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks()
 
 
-def every(seconds: float, task: str) -> dict[str, object]:
+# Work that is all in the database, and work that waits for Stripe: a slow Stripe must not hold up the first.
+# A worker started without --queues does both.
+INBOX, STRIPE = "inbox", "stripe"
+app.conf.task_default_queue = INBOX
+app.conf.task_queues = {INBOX: {}, STRIPE: {}}
+
+
+def every(seconds: float, task: str, queue: str) -> dict[str, object]:
     """One row of the timetable. Rings that nobody took expire, so a pause leaves no pile."""
-    return {"task": task, "schedule": seconds, "options": {"expires": max(5.0, seconds), "retry": False}}
+    options = {"expires": max(5.0, seconds), "retry": False, "queue": queue}
+    return {"task": task, "schedule": seconds, "options": options}
 
 
 app.conf.beat_schedule = {
-    "inbox": every(1, "connections.tasks.drain_inbox"),
-    "wanted objects": every(1, "connections.tasks.fetch_wanted"),
-    "history": every(1, "connections.tasks.drain_history"),
-    "polling": every(1, "connections.tasks.poll_events"),
+    "inbox": every(1, "connections.tasks.drain_inbox", INBOX),
+    "wanted objects": every(1, "connections.tasks.fetch_wanted", STRIPE),
+    "history": every(1, "connections.tasks.drain_history", STRIPE),
+    "polling": every(1, "connections.tasks.poll_events", STRIPE),
     # Due is a column: the ring each minute finds the endpoints whose hour has come.
-    "webhook endpoints": every(60, "connections.tasks.check_endpoints"),
+    "webhook endpoints": every(60, "connections.tasks.check_endpoints", STRIPE),
     "old rows": {
         "task": "connections.tasks.clear_old",
         "schedule": crontab(hour=3, minute=20),
-        "options": {"expires": 3600},
+        "options": {"expires": 3600, "queue": INBOX},
     },
 }

@@ -46,10 +46,20 @@ def web(port: int, environment: Mapping[str, str]) -> Program:
 
 
 def worker(environment: Mapping[str, str]) -> Program:
+    """Works what is in the database: a process a core."""
     count = str(max(2, min(4, os.cpu_count() or 2)))
-    command = python("-m", "celery", "-A", "config.celery", "worker", "--concurrency", count)
+    return _worker("worker", environment, "--queues", "inbox", "--concurrency", count)
+
+
+def stripe_worker(environment: Mapping[str, str]) -> Program:
+    """Talks to Stripe: mostly waits, so threads do. Apart, so that a slow Stripe never holds up the inbox."""
+    return _worker("stripe worker", environment, "--queues", "stripe", "--pool", "threads", "--concurrency", "12")
+
+
+def _worker(name: str, environment: Mapping[str, str], *options: str) -> Program:
+    command = python("-m", "celery", "-A", "config.celery", "worker", *options)
     command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
-    return Program("worker", command, {**environment, "PROCESS": "worker"})
+    return Program(name, command, {**environment, "PROCESS": "worker"})
 
 
 def beat(data: DataFolder, environment: Mapping[str, str]) -> Program:
