@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Min, QuerySet
+from django.db.models import Count, IntegerField, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
 from common import health
 from common.due import State
 from connections import historical
-from connections.models import Connection, ConnectionStatus, InboundEvent, RemoteObject, SyncRun
+from connections.models import Connection, ConnectionStatus, InboundEvent, RemoteObject, Resource, SyncRun
 
 
 def register() -> None:
@@ -47,14 +48,32 @@ def _oldest(rows: QuerySet[Any], column: str) -> datetime | None:
 
 
 def attention(_request: HttpRequest) -> int:
-    """Things at Apps that need a person: refused keys, events set aside, imports that failed, endpoint trouble."""
-    connected = Connection.objects.connected()
-    refused = connected.filter(state=Connection.State.AUTH_FAILED).count()
-    trouble = connected.filter(polls=False).exclude(endpoint_error="").count()
-    dead = InboundEvent.objects.filter(state=State.DEAD, connection__in=connected).count()
-    failed = SyncRun.objects.filter(
-        resource__connection__in=connected,
-        resource__removed_at=None,
-        state__in=[SyncRun.State.FAILED, SyncRun.State.PARTLY_FAILED],
-    ).count()
-    return refused + trouble + dead + failed
+    """Things at Apps that need a person: refused keys, endpoint trouble, events set aside, imports that failed.
+
+    One query, as it runs on every page. Of a resource's imports only the newest counts.
+    """
+    dead = InboundEvent.objects.filter(connection=OuterRef("pk"), state=State.DEAD)
+    newest = SyncRun.objects.filter(resource=OuterRef("pk")).order_by("-pk").values("state")[:1]
+    failed = (
+        Resource.objects.active()
+        .filter(connection=OuterRef("pk"))
+        .annotate(newest=Subquery(newest))
+        .filter(newest__in=[SyncRun.State.FAILED, SyncRun.State.PARTLY_FAILED])
+    )
+    counts = (
+        Connection.objects.connected()
+        .annotate(dead_events=_count(dead), failed_runs=_count(failed))
+        .aggregate(
+            refused=Count("pk", filter=Q(state=Connection.State.AUTH_FAILED)),
+            trouble=Count("pk", filter=Q(polls=False) & ~Q(endpoint_error="")),
+            dead=Sum("dead_events"),
+            failed=Sum("failed_runs"),
+        )
+    )
+    return sum(count or 0 for count in counts.values())
+
+
+def _count(rows: QuerySet[Any]) -> Coalesce:
+    """How many rows of each connection, as a subquery."""
+    counted = rows.order_by().values("connection").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)

@@ -1,0 +1,230 @@
+"""What the Stripe app page shows of the accounts: a handful of queries, however many resources and events there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.utils import timezone
+
+from common.due import State
+from connections.models import Connection, InboundEvent, Resource, SetupDraft, SyncLogEntry, SyncRun, SyncWindow
+from connections.sources.stripe.events import RESOURCES
+
+Result = SyncLogEntry.Result
+# Counting a long log exactly would cost more than the number is worth.
+COUNTED = 10_000
+_ICONS = {
+    "charge": "credit-card",
+    "customer": "users",
+    "subscription": "repeat",
+    "invoice": "receipt",
+    "checkout_session": "shopping-cart",
+}
+
+
+@dataclass(frozen=True)
+class Today:
+    """What the log wrote since midnight about one resource or account."""
+
+    synced: int = 0
+    failed: int = 0
+    without_email: int = 0
+
+
+@dataclass
+class ResourceLine:
+    """One resource as the tables show it: where it stands, why, and its newest import."""
+
+    resource: Resource
+    run: SyncRun | None = None
+    today: Today = field(default_factory=Today)
+
+    @property
+    def icon(self) -> str:
+        return _ICONS.get(self.resource.kind, "activity")
+
+    @property
+    def field_count(self) -> int:
+        return len(self.resource.mapping.rows) if self.resource.mapping else 0
+
+    @property
+    def last_record_at(self) -> datetime | None:
+        return getattr(self.resource, "last_record_at", None)
+
+    @property
+    def percent(self) -> int:
+        return int(self.run.share * 100) if self.run else 0
+
+    @property
+    def moves(self) -> bool:
+        """Is the import under way, so that looking again soon shows something new?"""
+        return bool(self.run and self.run.is_open and self.run.state != SyncRun.State.PAUSED) and not self.stopped
+
+    @property
+    def stopped(self) -> bool:
+        return self.resource.removed_at is not None or self.resource.connection.state != Connection.State.ACTIVE
+
+    @property
+    def status(self) -> str:
+        """attention, importing, waiting, paused, or active."""
+        if self.cause:
+            return "attention"
+        if self.run and self.run.is_open:
+            state = SyncRun.State
+            return {state.WAITING: "waiting", state.PAUSED: "paused"}.get(state(self.run.state), "importing")
+        return "active"
+
+    @property
+    def cause(self) -> str:
+        """What needs a person, in words; "" if nothing does."""
+        connection = self.resource.connection
+        if connection.state == Connection.State.AUTH_FAILED:
+            return "Stripe refuses the key"
+        if self.resource.error:
+            return self.resource.error
+        if has_endpoint_trouble(connection):
+            return "The webhook endpoint has a fault"
+        if self.run and self.run.state in (SyncRun.State.FAILED, SyncRun.State.PARTLY_FAILED):
+            return f"The import of the history failed: {self.run.message}"
+        return ""
+
+
+@dataclass
+class Account:
+    """A connected account with its resources."""
+
+    connection: Connection
+    lines: list[ResourceLine]
+    today: Today
+    last_event_at: datetime | None = None
+    set_aside: int = 0
+
+    @property
+    def endpoint_trouble(self) -> bool:
+        return has_endpoint_trouble(self.connection)
+
+    @property
+    def copy_id(self) -> str:
+        """Element id of the webhook's address."""
+        return f"hook-url-{self.connection.pk}"
+
+    @property
+    def has_room(self) -> bool:
+        """Is there a resource left to add?"""
+        return len(self.lines) < len(RESOURCES)
+
+    @property
+    def healthy(self) -> bool:
+        ok = self.connection.state == Connection.State.ACTIVE and not self.endpoint_trouble and not self.set_aside
+        return ok and not any(line.cause for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A wizard somebody began. `draft` is None when only the key was given."""
+
+    connection: Connection
+    draft: SetupDraft | None
+
+
+def has_endpoint_trouble(connection: Connection) -> bool:
+    """With polling the same column only says why we poll."""
+    return bool(connection.endpoint_error) and not connection.polls
+
+
+def accounts(connections: QuerySet[Connection] | None = None) -> list[Account]:
+    """The connected accounts, or those given, with everything their cards show. Five queries."""
+    chosen = Connection.objects.connected() if connections is None else connections
+    newest = InboundEvent.objects.filter(connection=OuterRef("pk")).order_by("-received_at").values("received_at")
+    aside = InboundEvent.objects.filter(connection=OuterRef("pk"), state=State.DEAD).order_by()
+    counted = aside.values("connection").annotate(n=Count("pk")).values("n")
+    found = list(
+        chosen.select_related("status").annotate(last_event_at=Subquery(newest[:1]), dead_events=Subquery(counted))
+    )
+    lines = resource_lines(Resource.objects.active().filter(connection__in=[c.pk for c in found]))
+    log = _today([c.pk for c in found])
+    for line in lines:
+        line.today = log.get((line.resource.connection_id, line.resource.kind), Today())
+    return [
+        Account(
+            connection=connection,
+            lines=[line for line in lines if line.resource.connection_id == connection.pk],
+            today=_sum(today for (pk, _), today in log.items() if pk == connection.pk),
+            last_event_at=connection.last_event_at,
+            set_aside=connection.dead_events or 0,
+        )
+        for connection in found
+    ]
+
+
+def resource_lines(resources: QuerySet[Resource]) -> list[ResourceLine]:
+    """Resources in the order of the wizard, each with its newest import. Three queries."""
+    newest = (
+        SyncLogEntry.objects.filter(connection=OuterRef("connection"), resource_kind=OuterRef("kind"))
+        .order_by("-pk")
+        .values("worked_at")
+    )
+    found = list(resources.select_related("connection", "mapping").annotate(last_record_at=Subquery(newest[:1])))
+    runs = newest_runs([resource.pk for resource in found])
+    found.sort(key=lambda resource: RESOURCES.index(resource.kind))
+    return [ResourceLine(resource, runs.get(resource.pk)) for resource in found]
+
+
+def newest_runs(resource_ids: list[int]) -> dict[int, SyncRun]:
+    """Resource -> its newest import, with windows for its progress. Two queries."""
+    runs = (
+        SyncRun.objects.filter(resource__in=resource_ids)
+        .order_by("resource", "-pk")
+        .distinct("resource")
+        .prefetch_related(Prefetch("windows", SyncWindow.objects.defer("last_error")))
+    )
+    return {run.resource_id: run for run in runs}
+
+
+def unfinished() -> list[Unfinished]:
+    """Wizards that wait to be continued. One query."""
+    begun = Q(state=Connection.State.SETUP) | Q(
+        pk__in=SetupDraft.objects.filter(finished_at=None, resource=None).values("connection")
+    )
+    open_drafts = Prefetch(
+        "drafts", SetupDraft.objects.filter(finished_at=None, resource=None).defer("samples"), to_attr="open_drafts"
+    )
+    connections = Connection.objects.exclude(state=Connection.State.DISCONNECTED).filter(begun)
+    return [
+        Unfinished(connection, next(iter(connection.open_drafts), None))
+        for connection in connections.prefetch_related(open_drafts)
+    ]
+
+
+def log_size() -> str:
+    """How long the log is, exactly up to COUNTED."""
+    counted = SyncLogEntry.objects.order_by()[: COUNTED + 1].count()
+    return f"{COUNTED:,}+" if counted > COUNTED else f"{counted:,}"
+
+
+def _today(connection_ids: list[int]) -> dict[tuple[int, str], Today]:
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = (
+        SyncLogEntry.objects.filter(worked_at__gte=midnight, connection__in=connection_ids)
+        .order_by()
+        .values("connection", "resource_kind")
+        .annotate(
+            synced=Count("pk", filter=Q(result__in=[Result.CREATED, Result.UPDATED, Result.UNCHANGED])),
+            failed=Count("pk", filter=Q(result__in=SyncLogEntry.TROUBLE)),
+            without_email=Count("pk", filter=Q(result=Result.SKIPPED)),
+        )
+    )
+    return {
+        (row["connection"], row["resource_kind"]): Today(row["synced"], row["failed"], row["without_email"])
+        for row in rows
+    }
+
+
+def _sum(parts: Iterable[Today]) -> Today:
+    days = list(parts)
+    return Today(
+        sum(day.synced for day in days), sum(day.failed for day in days), sum(day.without_email for day in days)
+    )

@@ -1,0 +1,69 @@
+"""The Stripe app page: its accounts, their resources, what happened last, and how events reach us."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_safe
+
+from common.htmx import is_fragment
+from connections import log_lines, overview
+from connections.models import Connection, SyncLogEntry
+from connections.overview import Account
+from users.roles import role_required
+
+RECENT = 8
+
+
+@require_safe
+@role_required("marketer")
+def app(request: HttpRequest) -> HttpResponseBase:
+    context = _frame("resources") | {"unfinished": overview.unfinished(), "recent": _recent()}
+    return render(request, "connections/app.html", context)
+
+
+@require_safe
+@role_required("marketer")
+def recent(request: HttpRequest) -> HttpResponseBase:
+    """The card of the newest log rows, which loads itself again; without htmx the log itself."""
+    if not is_fragment(request):
+        return redirect("connections:log")
+    return render(request, "connections/_recent.html", {"recent": _recent()})
+
+
+@require_safe
+@role_required("marketer")
+def facts(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """An account's strip of facts, which loads itself again."""
+    connection = get_object_or_404(Connection.objects.connected(), pk=pk)
+    if not is_fragment(request):
+        return redirect("connections:app")
+    account = overview.accounts(Connection.objects.connected().filter(pk=connection.pk))[0]
+    return render(request, "connections/_facts.html", {"account": account})
+
+
+@require_safe
+@role_required("marketer")
+def webhooks(request: HttpRequest) -> HttpResponseBase:
+    return render(request, "connections/webhooks.html", _frame("webhooks"))
+
+
+def _frame(tab: str) -> dict[str, Any]:
+    accounts = overview.accounts()
+    return {"tab": tab, "accounts": accounts, "log_size": overview.log_size(), "headline": _headline(accounts)}
+
+
+def _headline(accounts: list[Account]) -> dict[str, str]:
+    """Badge beside the heading, for all accounts together."""
+    if not accounts:
+        return {"kind": "neutral", "word": "Not connected"}
+    if all(account.healthy for account in accounts):
+        return {"kind": "ok", "word": "Connected"}
+    return {"kind": "warn", "word": "Needs attention"}
+
+
+def _recent() -> list[log_lines.LogLine]:
+    return log_lines.lines(list(log_lines.readable(SyncLogEntry.objects.order_by("-pk"))[:RECENT]))

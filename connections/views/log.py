@@ -1,0 +1,82 @@
+"""The sync log: every event and history record, what it did, and what still waits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from common.due import State
+from common.htmx import render_fragment_or_page
+from connections import log_entries, log_lines, overview
+from connections.filters import LogFilter
+from connections.models import InboundEvent, SyncLogEntry
+from connections.sources.stripe.events import EVENTS
+from users.roles import role_required
+
+PAGE = 50
+COUNTED = 1000
+WAITING = [State.DUE, State.RUNNING, State.WAITING, State.HELD]
+
+
+@require_safe
+@role_required("marketer")
+def log(request: HttpRequest) -> HttpResponseBase:
+    """Newest first, paged by key: `?before=ID` goes on below that row."""
+    chosen = LogFilter(request.GET, SyncLogEntry.objects.all())
+    context = _page(request, chosen.qs) | {
+        "filter": chosen,
+        "tab": "log",
+        "event_types": sorted(EVENTS),
+        "waiting_count": waiting_events()[: COUNTED + 1].count(),
+        "COUNTED": COUNTED,
+    }
+    return render_fragment_or_page(request, "connections/log.html", "connections/_log.html", context)
+
+
+@require_safe
+@role_required("marketer")
+def waiting(request: HttpRequest) -> HttpResponseBase:
+    """Events that are stored and not yet applied: in the queue, being retried, waiting for an object, or held."""
+    events = waiting_events()
+    rows = events.select_related("connection").defer("body").order_by("next_attempt_at", "pk")[:PAGE]
+    context = {
+        "tab": "log",
+        "log_size": overview.log_size(),
+        "waiting": [log_lines.WaitingLine(event) for event in rows],
+        "waiting_count": events[: COUNTED + 1].count(),
+        "COUNTED": COUNTED,
+        "shown": PAGE,
+    }
+    return render(request, "connections/waiting.html", context)
+
+
+@require_safe
+@role_required("marketer")
+def entry(request: HttpRequest, pk: int) -> HttpResponseBase:
+    found = get_object_or_404(log_lines.readable(SyncLogEntry.objects.select_related("mapping", "run")), pk=pk)
+    return render_fragment_or_page(
+        request, "connections/log_entry.html", "connections/_entry.html", log_entries.detail(found)
+    )
+
+
+def waiting_events() -> QuerySet[Any]:
+    return InboundEvent.objects.filter(state__in=WAITING)
+
+
+def _page(request: HttpRequest, entries: QuerySet[SyncLogEntry]) -> dict[str, Any]:
+    before = request.GET.get("before", "")
+    below = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    page = entries if below is None else entries.filter(pk__lt=below)
+    rows = list(log_lines.readable(page.order_by("-pk"))[: PAGE + 1])
+    return {
+        "lines": log_lines.lines(rows[:PAGE]),
+        "older": rows[PAGE - 1].pk if len(rows) > PAGE else None,
+        "is_first": below is None,
+        "found": entries.order_by()[: COUNTED + 1].count(),
+        "log_size": overview.log_size(),
+    }

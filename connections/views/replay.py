@@ -1,0 +1,82 @@
+"""Have events of the log applied again: one, or all that a filter shows."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, QueryDict
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from common.htmx import is_fragment, render_fragment_or_page
+from connections import inbox, log_entries, log_lines
+from connections.filters import LogFilter
+from connections.models import Connection, InboundEvent, SyncLogEntry
+from users import audit
+from users.roles import role_required
+
+# More at once belongs to the command, which says what it will do first.
+MOST = 1000
+
+
+@require_POST
+@role_required("marketer")
+def replay(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Apply the event of a row again. It changes nothing that is newer and makes nothing twice."""
+    entry = get_object_or_404(SyncLogEntry.objects.select_related("inbound", "connection"), pk=pk)
+    event = entry.inbound if entry.connection.is_connected else None
+    with transaction.atomic():
+        count = inbox.replay([event]) if event else 0
+        if count:
+            audit.record(request, "replayed event", entry.event_id or str(entry.pk), type=entry.event_type)
+    if count:
+        messages.success(request, f"{entry.event_type or 'The event'} is applied again now.")
+    else:
+        messages.info(request, _why_not(entry))
+    if not is_fragment(request):
+        return redirect("connections:log-entry", pk=pk)
+    context = log_entries.detail(get_object_or_404(log_lines.readable(SyncLogEntry.objects.all()), pk=pk))
+    return render_fragment_or_page(request, "connections/log_entry.html", "connections/_entry.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@role_required("marketer")
+def replay_selection(request: HttpRequest) -> HttpResponseBase:
+    """Ask first, then apply again every event the filter shows, at most MOST of them. The filter is the address."""
+    chosen = LogFilter(request.GET, SyncLogEntry.objects.all())
+    events = InboundEvent.objects.filter(
+        pk__in=chosen.qs.order_by().values("inbound"),
+        body__isnull=False,
+        connection__in=Connection.objects.connected(),
+    ).order_by("pk")[:MOST]
+    back = reverse("connections:log") + "?" + urlencode(_kept(request.GET), doseq=True)
+    if request.method != "POST":
+        context = {"count": events.count(), "most": MOST, "back": back, "is_set": chosen.is_set}
+        return render_fragment_or_page(
+            request, "connections/replay_selection.html", "connections/_replay_selection.html", context
+        )
+    with transaction.atomic():
+        count = inbox.replay(events)
+        audit.record(request, "replayed events", f"{count} events", filter=_kept(request.GET))
+    messages.success(
+        request, "1 event is applied again now." if count == 1 else f"{count} events are applied again now."
+    )
+    return redirect(back)
+
+
+def _kept(query: QueryDict) -> dict[str, str]:
+    return {name: query[name] for name in LogFilter.base_filters if query.get(name)}
+
+
+def _why_not(entry: SyncLogEntry) -> str:
+    if not entry.connection.is_connected:
+        return "This account is disconnected. Connect it again, then choose Replay."
+    if entry.inbound is None:
+        return "This row came with the history. Import the history again to read it anew."
+    if entry.inbound.body is None:
+        return "The payload of this event is no longer held, so it cannot be applied again."
+    return "This event is in the queue already."
