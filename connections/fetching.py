@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from common.due import State
 from connections import api, inbox, rate_limit, remote_objects
-from connections.models import Connection, RemoteObject
+from connections.models import Connection, InboundEvent, RemoteObject
 from connections.sources.base import ObjectState, SourceError
 from connections.sources.stripe import translate
 
@@ -84,8 +85,8 @@ def _fetch(connection: Connection, row: RemoteObject) -> bool:
 def _store(connection: Connection, asked: RemoteObject, states: tuple[ObjectState, ...]) -> None:
     """Hold what came and release who waited for it.
 
-    The request went out after we held `asked`, so unless that has changed meanwhile the answer is the newer state,
-    whatever the seconds say.
+    The request went out after we held `asked` and after the events that wait for it, so unless something newer came
+    meanwhile the answer is the newer state, whatever the seconds say.
     """
     for _ in range(5):
         try:
@@ -94,7 +95,7 @@ def _store(connection: Connection, asked: RemoteObject, states: tuple[ObjectStat
                 now = RemoteObject.objects.select_for_update(no_key=True).get(pk=asked.pk)
                 own, *others = states
                 if asked.as_of and (now.event_id, now.as_of) == (asked.event_id, asked.as_of):
-                    own = replace(own, as_of=max(own.as_of, asked.as_of))
+                    own = replace(own, as_of=max(own.as_of, asked.as_of, *_told(connection, own.key)))
                     # Undecided no longer: an equal second must not ask again.
                     now.body, now.wanted_at = None, None
                     now.save(update_fields=["body", "wanted_at"])
@@ -105,6 +106,12 @@ def _store(connection: Connection, asked: RemoteObject, states: tuple[ObjectStat
             continue
         except inbox.Moved:
             return
+
+
+def _told(connection: Connection, key: str) -> list[datetime]:
+    """When the events that wait for this object happened."""
+    waiting = InboundEvent.objects.filter(connection=connection, state=State.WAITING, waits_for__contains=[key])
+    return list(waiting.values_list("occurred_at", flat=True))
 
 
 def _give_up(connection: Connection, row: RemoteObject, reason: str) -> None:

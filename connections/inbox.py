@@ -122,10 +122,10 @@ def replay(events: Iterable[InboundEvent]) -> int:
 
 
 def release(connection: Connection, keys: Iterable[str]) -> int:
-    """Objects are held now: events that waited for them are due again."""
+    """Objects are held now: events that waited for them are due again. They remember what they waited for."""
     return InboundEvent.objects.filter(
         connection=connection, state=State.WAITING, waits_for__overlap=sorted(keys)
-    ).update(state=State.DUE, waits_for=[], next_attempt_at=Now())
+    ).update(state=State.DUE, next_attempt_at=Now())
 
 
 def _release_expired() -> None:
@@ -193,7 +193,7 @@ def _finish(connection: Connection, batch: list[Incoming], outcomes: list[Outcom
     InboundEvent.objects.filter(pk__in=ignored).update(state=State.IGNORED, body=None, **ended)
     each = max(1, took_ms // max(1, len(batch)))
     SyncLogEntry.objects.filter(inbound__in=[*done, *ignored], duration_ms__isnull=True).update(duration_ms=each)
-    release(connection, {state.key for incoming in batch for state in incoming.translation.states})
+    release(connection, {key for outcome in outcomes for key in outcome.stored})
 
 
 def _isolate(events: list[InboundEvent], error: Exception) -> None:

@@ -6,7 +6,7 @@ transaction. No HTTP here: a record that needs an object we do not hold comes ba
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from common.fields import Field
@@ -47,11 +47,15 @@ class Incoming:
 
 @dataclass
 class Outcome:
-    """What became of one Incoming. `waits_for`: keys of objects it needs first. `quiet`: no log row wanted."""
+    """What became of one Incoming. `waits_for`: keys of objects it needs first; `stored`: those it brought.
+
+    `quiet`: no log row wanted.
+    """
 
     result: str = Result.UNCHANGED
     reason: str = ""
     waits_for: set[str] = field(default_factory=set)
+    stored: set[str] = field(default_factory=set)
     quiet: bool = False
     changes: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -80,8 +84,12 @@ def ingest(connection: Connection, batch: list[Incoming]) -> list[Outcome]:
     held = remote_objects.hold(connection, [s for group in states for s in group], _needed(batch, outcomes))
     work = _Batch(connection, resources, targets(), held)
     verdicts = iter(held.verdicts)
-    own_verdicts = [next((v for v in [next(verdicts) for _ in group]), None) for group in states]
-    _note_missing(work, batch, outcomes)
+    own_verdicts: list[Verdict | None] = []
+    for outcome, group in zip(outcomes, states, strict=True):
+        told = [next(verdicts) for _ in group]
+        outcome.stored = {s.key for s, verdict in zip(group, told, strict=True) if verdict is Verdict.TAKEN}
+        own_verdicts.append(told[0] if told else None)
+    _note_missing(work, batch, outcomes, own_verdicts)
     _apply(work, batch, outcomes, own_verdicts)
     return outcomes
 
@@ -92,7 +100,8 @@ def admitted_or_supporting(outcome: Outcome) -> bool:
 
 
 def _states(incoming: Incoming) -> list[ObjectState]:
-    return list(incoming.translation.states)
+    waited = set(incoming.event.waits_for) if incoming.event else set()
+    return [replace(s, waited=True) if s.key in waited else s for s in incoming.translation.states]
 
 
 def _admit(resources: dict[str, Resource], incoming: Incoming) -> Outcome:
@@ -127,10 +136,14 @@ def _source_keys(outcome: Outcome) -> set[str]:
     return mapping.keys(outcome.resource.mapping.rows) if outcome.resource and outcome.resource.mapping else set()
 
 
-def _note_missing(work: _Batch, batch: list[Incoming], outcomes: list[Outcome]) -> None:
-    for incoming, outcome in zip(batch, outcomes, strict=True):
+def _note_missing(work: _Batch, batch: list[Incoming], outcomes: list[Outcome], verdicts: list[Verdict | None]) -> None:
+    for incoming, outcome, verdict in zip(batch, outcomes, verdicts, strict=True):
         record = incoming.translation.record
         if record is None or outcome.result == Result.IGNORED:
+            continue
+        if incoming.event and verdict is Verdict.WANTED:
+            # The payloads do not tell which state is newer: the event goes on when the object has been read.
+            outcome.waits_for = {record.key}
             continue
         subject = work.held.rows.get(record.subject)
         if record.subject != record.key and (subject is None or subject.body is None):
@@ -214,8 +227,6 @@ def _conclude(outcome: Outcome, result: ContactOutcome, verdict: Verdict | None)
     elif verdict is Verdict.STALE and result.result == contacts.UNCHANGED:
         outcome.result = Result.STALE
         notes.append("a newer state of this object was already known")
-    elif verdict is Verdict.WANTED:
-        notes.append("Stripe’s payloads do not tell which state is newer, so the object is read from Stripe")
     outcome.reason = " ".join(notes)
 
 

@@ -135,7 +135,8 @@ def _consider(row: RemoteObject, state: ObjectState) -> Verdict:
     elif state.deleted:
         newer = True
     if newer is None:
-        return _wish(row)
+        read_since = state.waited and not row.event_id
+        return Verdict.STALE if read_since else _wish(row)
     return _take(row, state) if newer else Verdict.STALE
 
 

@@ -51,7 +51,7 @@ def offer(contact: Contact, fact: Fact) -> Change | None:
     candidates = contact.facts.setdefault(fact.field, {})
     held = candidates.get(fact.slot)
     old = contact.value(fact.field)
-    if fact.if_empty and held is None and not _empty(old):
+    if fact.if_empty and not _empty(old):
         return None
     if _empty(fact.value) and fact.slot != USER_SLOT:
         _withdraw(candidates, fact)

@@ -28,7 +28,11 @@ class SourceError(Exception):
 
 @dataclass(frozen=True)
 class ObjectState:
-    """One object as it was at `as_of`. `previous`: the attributes an update replaced, if it told them."""
+    """One object as it was at `as_of`. `previous`: the attributes an update replaced, if it told them.
+
+    `fetched`: read from the source rather than told by an event about it. `waited`: its event waited until the object
+    was read, so what we hold by such a reading is no older.
+    """
 
     type: str
     external_id: str
@@ -40,6 +44,7 @@ class ObjectState:
     deleted: bool = False
     previous: Json | None = None
     fetched: bool = False
+    waited: bool = False
 
     @property
     def key(self) -> str:

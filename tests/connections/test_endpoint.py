@@ -1,4 +1,4 @@
-"""The public endpoint: what it takes, what it refuses, and that nothing taken is lost (reliability 4.6, rows 1 to 24)."""
+"""The public endpoint: what it takes, what it refuses, and that nothing taken is lost."""
 
 from __future__ import annotations
 

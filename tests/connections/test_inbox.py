@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from django.db import connection as database
 from django.db.models.functions import Now
-from sandbox.stripe import Sandbox, SandboxAccount
 
 from common.due import MAX_CLAIMS, State
 from common.origin import Origin
@@ -20,6 +19,7 @@ from connections import fetching, inbox, setup
 from connections.models import Connection, InboundEvent, RemoteObject, Resource, SyncLogEntry
 from connections.sources.stripe import translate
 from contacts.models import Activity, Contact, ContactTag
+from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.conftest import work
 from tests.connections.test_guard import event
 from tests.live import CeleryWorker
