@@ -14,14 +14,13 @@ from django.db.models.functions import Now
 
 from common.due import LEASE, DueQuerySet, State
 from common.origin import Origin
-from connections import api, ingest, log, mapping, remote_objects
+from connections import api, ingest, log, remote_objects
+from connections.history_pages import read_page
 from connections.inbox import Moved, fenced
 from connections.ingest import Incoming, Outcome
-from connections.models import Connection, RemoteObject, Resource, SyncLogEntry, SyncRun, SyncWindow
-from connections.sources.base import Json, ObjectState, SourceError, Translation
-from connections.sources.stripe import shapes, translate
-from connections.sources.stripe.client import PAGE, Answer, Client
-from connections.sources.stripe.listing import LISTINGS
+from connections.models import Connection, Resource, SyncLogEntry, SyncRun, SyncWindow
+from connections.sources.base import SourceError, Translation
+from connections.sources.stripe.client import Answer
 
 logger = logging.getLogger(__name__)
 WINDOWS = 32
@@ -118,7 +117,7 @@ def _walk(window: SyncWindow, ends: float) -> int:
     try:
         client = api.client_of(run.resource.connection)
         while window.state == State.RUNNING:
-            _write_page(window, run, _read_page(client, window, run))
+            _write_page(window, run, read_page(client, window, run))
             pages += 1
             if time.monotonic() > ends and window.state == State.RUNNING:
                 window.later(timedelta(0))
@@ -131,63 +130,6 @@ def _walk(window: SyncWindow, ends: float) -> int:
         window.later(timedelta(0))
         cancel(run, "The account was disconnected.")
     return pages
-
-
-def _read_page(client: Client, window: SyncWindow, run: SyncRun) -> tuple[Answer, list[Translation]]:
-    """The next page and, for rows whose mapping follows an object we do not hold, those objects too."""
-    listing = LISTINGS[run.resource.kind]
-    created = {"gte": int(window.starts_at.timestamp()), "lt": int(window.ends_at.timestamp())}
-    cursor = {"starting_after": window.after_id} if window.after_id else {}
-    if not window.after_id and window.after_created:
-        created = {"gte": created["gte"], "lte": int(window.after_created.timestamp())}
-    try:
-        page = client.get(listing.path, limit=PAGE, created=created, **cursor, **listing.params)
-    except SourceError as error:
-        if error.code != "resource_missing" or not window.after_id:
-            raise
-        # The object the cursor stood on is gone: go on from its second.
-        window.after_id = ""
-        return _read_page(client, window, run)
-    rows = [row for row in page.data.get("data") or [] if isinstance(row, dict) and shapes.text(row.get("id"))]
-    refuse_repetition(rows, bool(page.data.get("has_more")), window.after_id)
-    found = [translate.from_row(row, page.asked_at) for row in rows]
-    return page, [*found, *_behind(client, run, found)]
-
-
-def refuse_repetition(rows: list[Json], has_more: bool, after_id: str) -> None:
-    """SourceError for a list that would go round for ever: more is promised, but nothing new came."""
-    if has_more and (not rows or rows[-1]["id"] == after_id):
-        raise SourceError("Stripe’s list does not end: it repeats a page.", permanent=True, code="endless")
-
-
-def _behind(client: Client, run: SyncRun, found: list[Translation]) -> list[Translation]:
-    keys_read = mapping.keys(run.resource.mapping.rows) if run.resource.mapping else set()
-    came = {state.key for translation in found for state in translation.states}
-    needed = {key for t in found if t.record for key in translate.needs(t.record.after, keys_read)} - came
-    kinds = {key.partition(":")[0] for key in needed}
-    held = {
-        row.key
-        for row in RemoteObject.objects.filter(
-            connection=run.resource.connection,
-            type__in=kinds,
-            external_id__in={key.partition(":")[2] for key in needed},
-            body__isnull=False,
-        )
-    }
-    return [_one(client, key) for key in sorted(needed - held)]
-
-
-def _one(client: Client, key: str) -> Translation:
-    """An object on its own. One that is not to be had is a tombstone, so nobody waits for it."""
-    kind, _, external_id = key.partition(":")
-    try:
-        answer = client.get(f"/v1/{kind}s/{external_id}")
-    except SourceError as error:
-        if error.code not in ("resource_missing", "permission"):
-            raise
-        body: Json = {"id": external_id, "object": kind, "deleted": True}
-        return Translation((ObjectState(kind, external_id, datetime.now(UTC), body, deleted=True, fetched=True),), None)
-    return Translation(translate.from_row(answer.data, answer.asked_at).states, None)
 
 
 def _write_page(window: SyncWindow, run: SyncRun, page: tuple[Answer, list[Translation]]) -> None:

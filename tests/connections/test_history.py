@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from django.db.models.functions import Now
-from sandbox.stripe import Sandbox, SandboxAccount
 
 from common.due import State
 from connections import historical, setup
+from connections.history_pages import refuse_repetition
 from connections.models import Connection, ConnectionStatus, Resource, SyncLogEntry, SyncRun, SyncWindow
+from connections.sources.base import SourceError
 from contacts.models import Activity, Contact, ContactTag
+from sandbox.stripe import Sandbox, SandboxAccount
 from tests.live import CeleryWorker
 from tests.waiting import eventually
 
@@ -132,8 +134,8 @@ def test_a_missing_right_fails_with_its_name(start: Start, stripe: Sandbox, acco
 
 def test_an_endless_list_ends() -> None:
     """Row 55: a repeated page stops the window with a reason instead of going round."""
-    with pytest.raises(historical.SourceError) as stopped:
-        historical.refuse_repetition([{"id": "cus_1"}], True, "cus_1")
+    with pytest.raises(SourceError) as stopped:
+        refuse_repetition([{"id": "cus_1"}], True, "cus_1")
     assert stopped.value.permanent
 
 
@@ -213,9 +215,7 @@ def test_two_workers_walk_one_import_without_doubling(start: Start) -> None:
     audit(walk(run), 300)
 
 
-def test_a_killed_worker_repeats_at_most_a_page(
-    start: Start, stripe: Sandbox, celery_worker: CeleryWorker
-) -> None:
+def test_a_killed_worker_repeats_at_most_a_page(start: Start, stripe: Sandbox, celery_worker: CeleryWorker) -> None:
     """E003: kill -9 half way, start again: it goes on where it stood, nothing twice."""
     stripe.faults(path="/v1/customers", latency=150, count=0)
     run = start(900)
