@@ -8,6 +8,7 @@ from django import forms
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from connections.sources.base import SourceError
@@ -15,10 +16,11 @@ from connections.sources.stripe.listing import key_link
 
 _NOT_IN_A_KEY = re.compile(r"[^A-Za-z0-9_]")
 _WHERE = _(
-    "In Stripe: {} > Live keys > secret key. Safer is a restricted key, which may only do what Millrace needs: "
+    "In Stripe: {} &gt; Live keys &gt; secret key. Safer is a restricted key, which may only do what Millrace needs: "
     "{} with the rights filled in."
 )
 KEYS_PAGE = "https://dashboard.stripe.com/apikeys"
+ACTIVATION_PAGE = "https://dashboard.stripe.com/account/onboarding"
 
 
 def _link(url: str, words: str) -> SafeString:
@@ -75,7 +77,8 @@ class ConnectForm(forms.Form):
         """Say beside the field why Stripe, or we, do not take the key."""
         sentence: str | SafeString = error.message
         if error.code == "already_connected":
-            sentence = format_html(
-                '{} <a href="{}">{}</a>', sentence, reverse("connections:app"), _("Open the account")
-            )
+            words = gettext("Open the account")
+            sentence = format_html('{} <a href="{}">{}</a>', sentence, reverse("connections:app"), words)
+        elif error.code == "not_activated":
+            sentence = format_html("{} {}", sentence, _link(ACTIVATION_PAGE, gettext("Activate the account")))
         self.add_error("key", forms.ValidationError(sentence, code=error.code))

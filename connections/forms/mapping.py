@@ -162,6 +162,13 @@ class MappingForm:
             "count": self.problems
         }
 
+    def focus(self, number: int) -> None:
+        """Put the cursor into a row: at its error, else at its first select."""
+        row = next((row for row in self.rows if row.number == number), None)
+        if row:
+            name = next((name for name in row.fields if name in row.errors), next(iter(row.fields)))
+            row.fields[name].widget.attrs["autofocus"] = True
+
     def as_rows(self) -> list[Row]:
         """Every row, finished or not. Only for a form without `invalid` rows."""
         return [row.row for row in self.rows]

@@ -141,7 +141,8 @@ def _stay(request: HttpRequest, step: Step, action: str) -> HttpResponse:
 
 
 def _finish(request: HttpRequest, step: Step, *, polling: bool = False) -> HttpResponse:
-    if not step.form.is_complete() or step.form.problems:
+    if not step.form.is_complete():
+        step.focus = f"row-{next(row.number for row in step.form.rows if row.errors)}"
         return _page(request, step, status=422)
     if polling:
         drafts.poll_instead(step.draft)
@@ -170,13 +171,16 @@ def _confirmation(draft: SetupDraft, resource: Resource, *, ours: bool) -> str:
 
 def _page(request: HttpRequest, step: Step, *, status: int = 200) -> HttpResponse:
     _show_values(step)
+    focus = step.focus or request.GET.get("focus", "")
+    if focus.removeprefix("row-").isdecimal() and len(focus) < 10:
+        step.form.focus(int(focus.removeprefix("row-")))
     context = {
         "step": step,
         "draft": step.draft,
         "connection": step.draft.connection,
         "form": step.form,
         "events": step.events,
-        "focus": step.focus or request.GET.get("focus", ""),
+        "focus": focus,
         "preview": _preview(step),
         "can_add_field": bool(_field_url(step)),
         "steps": None if step.draft.resource else steps(3, step.draft),
