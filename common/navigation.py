@@ -112,11 +112,27 @@ def _show(request: HttpRequest, entry: Entry) -> ShownEntry | None:
 
 
 def _is_current(request: HttpRequest, entry: Entry, url: str) -> bool:
-    """The page itself or one below it: by address, or by belonging to the same URL namespace."""
+    """The page itself or one below it; or one of the same URL namespace that is not below another entry."""
     match = getattr(request, "resolver_match", None)
     namespace = entry.url_name.rpartition(":")[0]
-    below = url != "/" and request.path.startswith(url)
-    return below or (bool(namespace) and match is not None and match.namespace == namespace)
+    if _is_below(request, url):
+        return True
+    return bool(namespace) and match is not None and match.namespace == namespace and not _has_entry_above(request)
+
+
+def _is_below(request: HttpRequest, url: str) -> bool:
+    return url != "/" and request.path.startswith(url)
+
+
+def _has_entry_above(request: HttpRequest) -> bool:
+    """Whether the page's address lies below some entry: an app's page under Settings belongs to Settings."""
+    for entry in _entries.values():
+        try:
+            if _is_below(request, reverse(entry.url_name)):
+                return True
+        except NoReverseMatch:
+            continue
+    return False
 
 
 def _ask(request: HttpRequest, counter: Counter | None) -> int | None:

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from contacts.forms import RESERVED
-from contacts.models import Contact
+from contacts.models import Contact, Tag
 
 register = template.Library()
 
@@ -45,6 +45,12 @@ def querystring_of(**values: Any) -> str:
 def sources(contact: Contact) -> list[str]:
     """Names of the sources that know this contact, each once. Reads the prefetched identities."""
     return sorted({identity.source.capitalize() for identity in contact.identities.all()})
+
+
+@register.filter
+def tags_by_meaning(contact: Contact) -> list[Tag]:
+    """People's own tags first: every synced contact has those of the integration."""
+    return sorted(contact.tags.all(), key=lambda tag: (tag.name.startswith(RESERVED), tag.name))
 
 
 @register.filter

@@ -171,3 +171,11 @@ def test_lists_are_made_renamed_and_deleted_and_contacts_stay(marketer_client: C
     marketer_client.post(url)
     assert not ContactList.objects.exists()
     assert Contact.objects.exists()
+
+
+def test_a_page_under_settings_belongs_to_settings_alone(marketer_client: Client) -> None:
+    for name, label in (("fields", "Settings"), ("list", "Contacts"), ("create", "Contacts")):
+        page = marketer_client.get(reverse(f"contacts:{name}"))
+        entries = [entry for _, group in page.context["navigation"]() for entry in group]
+        entries += page.context["navigation_foot"]()
+        assert [entry.label for entry in entries if entry.current] == [label]

@@ -37,11 +37,8 @@ def people(transactional_db: None, marketer: User) -> list[Contact]:
         first, _, last = name.partition(" ")
         tags = ("stripe-integration", f"stripe-integration-customer.{'created' if number % 2 else 'updated'}")
         values = {"first_name": first, "last_name": last, "phone": f"+49 30 {number}" * (number % 2)}
-        sync(
-            record(
-                number, customer=f"cus_R4tXv0hQe2Wm9{number}", email=f"person{number}@example.com", tags=tags, **values
-            )
-        )
+        about = {"customer": f"cus_R4tXv0hQe2Wm9{number}", "email": f"person{number}@example.com", "tags": tags}
+        sync(record(number, **about, **values))
     found = list(Contact.objects.order_by("pk"))
     editing.save(found[0].pk, 1, {"phone": "+34 600 100 200", "field:plan": "Pro", "field:seats": 12}, marketer)
     editing.add_tag(found[0], "vip", marketer)
@@ -193,7 +190,8 @@ def test_the_drawer_and_the_reasons_can_be_used_by_everybody(
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    page = open_page(marketer, people[0].get_absolute_url(), viewport={"width": width, "height": 900})
+    size = {"width": width, "height": 900}
+    page = open_page(marketer, people[0].get_absolute_url(), viewport=size, reduced_motion="reduce")
     page.get_by_role("button", name="Why this value of Phone").click()
     look(page, f"why-{width}")
     assert Axe().run(page, options=RULES).violations_count == 0
