@@ -55,6 +55,8 @@ STRIPE_POLL_SECONDS: float | None = env.float("STRIPE_POLL_SECONDS") if env.str(
 
 INSTALLED_APPS = [
     "connections",
+    "orders",
+    "recurring_payments",
     "contacts",
     "users",
     "common",

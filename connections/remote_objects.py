@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from connections.models import Connection, RemoteObject
 from connections.sources.base import HeldObject, ObjectState
-from connections.sources.stripe import order
+from connections.sources.stripe import order, shapes
 
 
 class Verdict(Enum):
@@ -149,6 +149,7 @@ def _suspicious(row: RemoteObject, state: ObjectState) -> bool:
 
 def _take(row: RemoteObject, state: ObjectState) -> Verdict:
     row.body, row.as_of, row.previous = state.body, state.as_of, state.previous
+    row.refs = shapes.references(state.body)
     row.event_id, row.event_type, row.api_version = state.event_id, state.event_type, state.api_version
     row.deleted_at = state.as_of if state.deleted else None
     row.wanted_at, row.wanted_attempts, row.wanted_error = None, 0, ""
@@ -170,6 +171,7 @@ def _save(changed: dict[str, RemoteObject]) -> None:
 
 _STATE = [
     "body",
+    "refs",
     "as_of",
     "previous",
     "event_id",

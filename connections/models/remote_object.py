@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from connections.models.connection import Connection
@@ -20,6 +22,9 @@ class RemoteObject(models.Model):
     event_type = models.CharField(max_length=120, blank=True, default="")
     api_version = models.CharField(max_length=60, blank=True, default="")
     body = models.JSONField(null=True, blank=True)
+    refs = ArrayField(
+        models.CharField(max_length=300), default=list, blank=True, help_text="keys of the objects its body names"
+    )
     previous = models.JSONField(null=True, blank=True, help_text="previous_attributes of the event it came with")
     deleted_at = models.DateTimeField(null=True, blank=True)
     wanted_at = models.DateTimeField(null=True, blank=True)
@@ -29,6 +34,7 @@ class RemoteObject(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint("connection", "type", "external_id", name="remote_object_once")]
         indexes = [
+            GinIndex(fields=["refs"], name="remote_object_refs"),
             models.Index(
                 fields=["connection", "wanted_at"],
                 name="remote_object_wanted",

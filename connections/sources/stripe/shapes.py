@@ -93,6 +93,18 @@ def invoice_tax(invoice: Json) -> int | None:
     return invoice.get("tax")
 
 
+def invoice_lines(invoice: Json) -> list[tuple[str, Any]]:
+    """(price id, quantity) of an invoice's lines but for prorations. The price moved under `pricing` in basil."""
+    found = []
+    for line in get(invoice, "lines", "data") or []:
+        parent = get(line, "parent", "subscription_item_details") or line
+        if not isinstance(line, dict) or get(parent, "proration"):
+            continue
+        price = id_of(get(line, "pricing", "price_details", "price")) or id_of(line.get("price")) or id_of(line.get("plan"))
+        found.append((price, line.get("quantity")))
+    return found
+
+
 def session_shipping(session: Json) -> Json:
     """Name and address to ship to, which moved twice."""
     return (
@@ -141,3 +153,46 @@ def undo(body: Json, previous: Any) -> Json:
         now = before.get(key)
         before[key] = undo(now, old) if isinstance(old, dict) and isinstance(now, dict) else old
     return before
+
+
+def references(body: Json) -> list[str]:
+    """Keys of the objects this one names by id, expanded or not: who is affected when one of them changes."""
+    kind = object_type(body)
+    found = [f"{target}:{id_of(get(body, *path))}" for target, path in _REFERENCES.get(kind, ())]
+    for item in items(body) if kind == "subscription" else ():
+        found += [f"price:{id_of(get(item, 'price'))}", f"product:{id_of(get(item, 'price', 'product'))}"]
+    if kind == "invoice":
+        found.append(f"subscription:{invoice_subscription(body)}")
+        for payment in get(body, "payments", "data") or []:
+            found.append(f"payment_intent:{id_of(get(payment, 'payment', 'payment_intent'))}")
+    return sorted({key for key in found if not key.endswith(":")})
+
+
+_REFERENCES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "customer": (("payment_method", ("invoice_settings", "default_payment_method")),),
+    "subscription": (
+        ("customer", ("customer",)),
+        ("payment_method", ("default_payment_method",)),
+        ("invoice", ("latest_invoice",)),
+    ),
+    "invoice": (("customer", ("customer",)), ("payment_intent", ("payment_intent",)), ("charge", ("charge",))),
+    "charge": (
+        ("customer", ("customer",)),
+        ("payment_intent", ("payment_intent",)),
+        ("invoice", ("invoice",)),
+    ),
+    "payment_intent": (("customer", ("customer",)), ("charge", ("latest_charge",)), ("invoice", ("invoice",))),
+    "checkout_session": (
+        ("customer", ("customer",)),
+        ("subscription", ("subscription",)),
+        ("invoice", ("invoice",)),
+        ("payment_intent", ("payment_intent",)),
+    ),
+    "invoice_payment": (
+        ("invoice", ("invoice",)),
+        ("payment_intent", ("payment", "payment_intent")),
+        ("charge", ("payment", "charge")),
+    ),
+    "refund": (("charge", ("charge",)), ("payment_intent", ("payment_intent",))),
+    "dispute": (("charge", ("charge",)), ("payment_intent", ("payment_intent",))),
+}

@@ -1,0 +1,142 @@
+"""Recurring payments as sources tell them, written a list at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from django.db.models.functions import Now
+
+from common.origin import Origin
+from contacts.activities import NewActivity, record_activities
+from contacts.models import Kind
+from recurring_payments.models import RecurringPayment, Status
+
+
+@dataclass(frozen=True)
+class RecurringPaymentRecord:
+    """One recurring payment as it is now. `values`: model fields by name; amounts in the smallest unit.
+
+    `contact_id` is None while nobody is known for it. `key` names the fact that told it, for the timeline.
+    """
+
+    source: str
+    account: str
+    is_test: bool
+    store_recurring_payment_id: str
+    contact_id: int | None
+    values: dict[str, Any]
+    occurred_at: datetime
+    origin: Origin
+    key: str
+    silent: bool = False
+
+
+# What a person or an automation would call a change; the rest only follows from these.
+TOLD = (
+    "normalized_status",
+    "store_status",
+    "payment_amount",
+    "currency",
+    "billing_interval",
+    "billing_interval_count",
+    "name",
+    "next_payment_date",
+    "last_payment_status",
+    "last_payment_date",
+    "cancel_at_period_end",
+    "cancelled_date",
+    "is_trial",
+    "payment_method_expiration",
+)
+
+
+def upsert(records: list[RecurringPaymentRecord]) -> None:
+    """Write the records inside the caller's transaction, in order of their ids. Writing one twice equals once.
+
+    IntegrityError if another worker makes the same row just now: roll back and call again.
+    """
+    newest = {_identity(record): record for record in records}
+    ordered = [newest[identity] for identity in sorted(newest)]
+    held = _held(ordered)
+    new, changed, told = [], [], []
+    for record in ordered:
+        row = held.get(_identity(record))
+        if row is None:
+            row = RecurringPayment(**_origin(record), **record.values, contact_id=record.contact_id)
+            new.append(row)
+            told.append((row, record, Kind.RECURRING_PAYMENT_CREATED, []))
+            continue
+        changes = _apply(row, record)
+        if changes is not None:
+            changed.append(row)
+            if visible := [change for change in changes if change["field"] in TOLD]:
+                told.append((row, record, Kind.RECURRING_PAYMENT_UPDATED, visible))
+    RecurringPayment.objects.bulk_create(new)
+    if changed:
+        RecurringPayment.objects.bulk_update(changed, _WRITTEN)
+    record_activities(_activity(*one) for one in told)
+
+
+def _held(records: Iterable[RecurringPaymentRecord]) -> dict[tuple[Any, ...], RecurringPayment]:
+    ids = [record.store_recurring_payment_id for record in records]
+    rows = RecurringPayment.objects.filter(store_recurring_payment_id__in=ids).order_by("pk").select_for_update()
+    return {_identity(row): row for row in rows}
+
+
+def _identity(row: RecurringPaymentRecord | RecurringPayment) -> tuple[Any, ...]:
+    return row.source, row.account, row.is_test, row.store_recurring_payment_id
+
+
+def _origin(record: RecurringPaymentRecord) -> dict[str, Any]:
+    names = {field.name for field in fields(record)} & {"source", "account", "is_test", "store_recurring_payment_id"}
+    return {name: getattr(record, name) for name in names}
+
+
+def _apply(row: RecurringPayment, record: RecurringPaymentRecord) -> list[dict[str, Any]] | None:
+    """Set what differs; the differences in JSON, or None if there are none."""
+    changes = []
+    values = record.values | ({"contact_id": record.contact_id} if record.contact_id else {})
+    for name, new in values.items():
+        old = getattr(row, name)
+        if old != new:
+            setattr(row, name, new)
+            changes.append({"field": name, "old": _json(old), "new": _json(new)})
+    row.last_synced_at = Now()
+    return changes or None
+
+
+def _activity(
+    row: RecurringPayment, record: RecurringPaymentRecord, kind: Kind, changes: list[dict[str, Any]]
+) -> NewActivity:
+    status = Status(row.normalized_status).label.lower()
+    words = "started" if kind is Kind.RECURRING_PAYMENT_CREATED else _change_words(changes)
+    return NewActivity(
+        contact_id=row.contact_id,
+        kind=kind,
+        occurred_at=record.occurred_at,
+        summary=f"{row.name or 'Recurring payment'}: {words}",
+        origin=record.origin,
+        dedupe=f"{record.key}:{kind.value}:{row.store_recurring_payment_id}",
+        is_test=row.is_test,
+        changes=changes,
+        data={"recurring_payment": row.pk, "external_id": row.store_recurring_payment_id, "status": status},
+        silent=record.silent,
+    )
+
+
+def _change_words(changes: list[dict[str, Any]]) -> str:
+    status = next((change for change in changes if change["field"] == "normalized_status"), None)
+    if status:
+        return f"{Status(status['old']).label.lower()} → {Status(status['new']).label.lower()}"
+    return ", ".join(str(change["field"]).replace("_", " ") for change in changes[:3])
+
+
+def _json(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+_KEYS = {"id", "created_at", "source", "account", "is_test", "store_recurring_payment_id", "contact"}
+_WRITTEN = [field.name for field in RecurringPayment._meta.concrete_fields if field.name not in _KEYS] + ["contact"]
