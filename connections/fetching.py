@@ -10,7 +10,9 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from common.due import State
-from connections import api, inbox, rate_limit, remote_objects
+from common.origin import Origin
+from connections import api, derived, inbox, rate_limit, remote_objects
+from connections.derived import Told
 from connections.models import Connection, InboundEvent, RemoteObject
 from connections.sources.base import ObjectState, SourceError
 from connections.sources.stripe import translate
@@ -100,6 +102,8 @@ def _store(connection: Connection, asked: RemoteObject, states: tuple[ObjectStat
                     now.body, now.wanted_at = None, None
                     now.save(update_fields=["body", "wanted_at"])
                 remote_objects.hold(connection, [own, *others], set())
+                fact = Told(own.as_of, Origin.POLL, f"{connection.pk}:read:{own.key}:{own.as_of.timestamp():.0f}")
+                derived.refresh(connection, {state.key: fact for state in states})
                 inbox.release(connection, {state.key for state in states})
             return
         except IntegrityError:

@@ -15,12 +15,13 @@ from connections.sources.stripe.listing import LISTINGS
 def read_page(client: Client, window: SyncWindow, run: SyncRun) -> tuple[Answer, list[Translation]]:
     """The next page and, for rows whose mapping follows an object we do not hold, those objects too."""
     listing = LISTINGS[run.resource.kind]
+    asking = listing.asking(run.resource.connection.missing_permissions)
     created = {"gte": int(window.starts_at.timestamp()), "lt": int(window.ends_at.timestamp())}
     cursor = {"starting_after": window.after_id} if window.after_id else {}
     if not window.after_id and window.after_created:
         created = {"gte": created["gte"], "lte": int(window.after_created.timestamp())}
     try:
-        page = client.get(listing.path, limit=PAGE, created=created, **cursor, **listing.params)
+        page = client.get(listing.path, limit=PAGE, created=created, **cursor, **asking)
     except SourceError as error:
         if error.code != "resource_missing" or not window.after_id:
             raise

@@ -11,7 +11,8 @@ from typing import Any
 
 from common.fields import Field
 from common.origin import Origin
-from connections import log, mapping, remote_objects
+from connections import derived, log, mapping, remote_objects
+from connections.derived import Told
 from connections.models import Connection, InboundEvent, Resource, SyncLogEntry, SyncRun
 from connections.remote_objects import Held, Verdict
 from connections.sources.base import HeldObject, ObjectState, SourceRecord, Translation, View
@@ -165,7 +166,21 @@ def _apply(work: _Batch, batch: list[Incoming], outcomes: list[Outcome], verdict
             told.append((i, _contact_record(work, batch[i], outcomes[i], held, log_ids[i])))
     for (i, _), result in zip(told, contacts.apply([record for _, record in told]), strict=True):
         _conclude(outcomes[i], result, verdicts[i])
+    derived.refresh(work.connection, _changed(batch, outcomes))
     log.write([_log_entry(work, batch[i], outcomes[i], log_ids[i]) for i in ready])
+
+
+def _changed(batch: list[Incoming], outcomes: list[Outcome]) -> dict[str, Told]:
+    """Objects the batch brought, each with the fact that did."""
+    changed = {}
+    for incoming, outcome in zip(batch, outcomes, strict=True):
+        record, event = incoming.translation.record, incoming.event
+        told = record or event
+        if told:
+            silent = bool(incoming.run and not incoming.run.starts_automations)
+            fact = Told(told.occurred_at, incoming.via, incoming.key, silent)
+            changed.update(dict.fromkeys(outcome.stored, fact))
+    return changed
 
 
 def _contact_record(

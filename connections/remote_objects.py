@@ -35,9 +35,8 @@ class Held:
 
 def as_held(row: RemoteObject) -> HeldObject:
     """The row as mapping reads it. The row must have a body."""
-    return HeldObject(
-        row.type, row.external_id, row.as_of or datetime.fromtimestamp(0, UTC), row.body or {}, bool(row.deleted_at)
-    )
+    as_of = row.as_of or datetime.fromtimestamp(0, UTC)
+    return HeldObject(row.type, row.external_id, as_of, row.body or {}, bool(row.deleted_at), row.event_type)
 
 
 def hold(connection: Connection, states: list[ObjectState], needed: set[str]) -> Held:
@@ -47,12 +46,12 @@ def hold(connection: Connection, states: list[ObjectState], needed: set[str]) ->
     same new object just now: roll back and do it again.
     """
     keys = {state.key for state in states} | needed
-    known = {row.key: row for row in _rows(connection, keys)}
+    known = {row.key: row for row in rows(connection, keys)}
     news = [not _already_held(known.get(state.key), state) for state in states]
     # Objects that only come along unchanged (a price in each of ten thousand subscriptions) are not locked.
     touched = {state.key for state, is_new in zip(states, news, strict=True) if is_new}
     touched |= {key for key in needed if key not in known or known[key].body is None}
-    locked = _rows(connection, touched).order_by("type", "external_id").select_for_update(no_key=True)
+    locked = rows(connection, touched).order_by("type", "external_id").select_for_update(no_key=True)
     known |= {row.key: row for row in locked}
     changed: dict[str, RemoteObject] = {}
     verdicts = []
@@ -71,7 +70,7 @@ def want(connection: Connection, held: Held, keys: set[str]) -> set[str]:
 
     Their rows are locked until the transaction ends, so a fetch cannot slip in between the look and the waiting.
     """
-    unknown = _rows(connection, keys - held.rows.keys()).order_by("type", "external_id")
+    unknown = rows(connection, keys - held.rows.keys()).order_by("type", "external_id")
     held.rows.update({row.key: row for row in unknown.select_for_update(no_key=True)})
     lacking = set()
     missing: list[RemoteObject] = []
@@ -92,7 +91,20 @@ def want(connection: Connection, held: Held, keys: set[str]) -> set[str]:
     return lacking
 
 
-def _rows(connection: Connection, keys: set[str]) -> QuerySet[RemoteObject]:
+def wish(connection: Connection, keys: set[str]) -> None:
+    """Wish for objects nobody waits for: what follows from them is made anew when they come."""
+    known = {row.key for row in rows(connection, keys)}
+    RemoteObject.objects.bulk_create(
+        [
+            RemoteObject(connection=connection, type=kind, external_id=external_id, wanted_at=Now())
+            for kind, _, external_id in (key.partition(":") for key in sorted(keys - known))
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def rows(connection: Connection, keys: set[str]) -> QuerySet[RemoteObject]:
+    """What we hold, or wish for, of these objects."""
     ids_by_type: dict[str, list[str]] = {}
     for key in sorted(keys):
         kind, _, external_id = key.partition(":")

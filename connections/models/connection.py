@@ -68,6 +68,10 @@ class Connection(models.Model):
     previous_secret_sealed = models.BinaryField(null=True, blank=True)
     previous_secret_until = models.DateTimeField(null=True, blank=True)
 
+    status_map = models.JSONField(
+        default=dict, blank=True, help_text="status at the source -> recurring payment status, where the user differs"
+    )
+
     error = models.CharField(max_length=500, blank=True, default="", help_text="what stops this connection, in words")
     connected_at = models.DateTimeField(null=True, blank=True)
     connected_by = models.ForeignKey(

@@ -53,13 +53,17 @@ class ObjectState:
 
 @dataclass(frozen=True)
 class HeldObject:
-    """What we hold of an object: mapping reads only these. `gone`: deleted, or not to be had from the source."""
+    """What we hold of an object: mapping reads only these. `gone`: deleted, or not to be had from the source.
+
+    `event_type`: the event its state came with; "" for one that was read.
+    """
 
     type: str
     id: str
     as_of: datetime
     body: Json
     gone: bool = False
+    event_type: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from connections.sources.base import Json, SourceError
 from connections.sources.stripe import client as api
 from connections.sources.stripe import shapes
 from connections.sources.stripe.client import Client
-from connections.sources.stripe.listing import LISTINGS
+from connections.sources.stripe.listing import LISTINGS, Listing
 
 _REQUIRED = (("/v1/customers", "rak_customer_read"), ("/v1/events", "rak_event_read"))
 
@@ -105,15 +106,27 @@ def _missing(client: Client) -> tuple[str, ...]:
                 code="permission",
                 permission=lacking or permission,
             )
-    return tuple(
-        listing.permission for kind, listing in LISTINGS.items() if kind != "customer" and _lacks(client, listing.path)
-    )
+    lacking: set[str] = set()
+    for kind, listing in LISTINGS.items():
+        if kind != "customer":
+            _try_listing(client, listing, lacking)
+    return tuple(sorted(lacking))
 
 
-def _lacks(client: Client, path: str) -> str:
+def _try_listing(client: Client, listing: Listing, lacking: set[str]) -> None:
+    """Add what the key lacks to read this list, and what comes along with it."""
+    while permission := _lacks(client, listing.path, **listing.asking(lacking)):
+        if permission in lacking:
+            return
+        lacking.add(permission)
+        if permission == listing.permission:
+            return
+
+
+def _lacks(client: Client, path: str, **params: Any) -> str:
     """The permission missing to read a list, or ""."""
     try:
-        client.get(path, limit=1)
+        client.get(path, limit=1, **params)
     except SourceError as error:
         if error.code != "permission":
             raise

@@ -65,12 +65,37 @@ EVENTS = {event.type: event for event in _TABLE}
 
 _CUSTOMER = ("customer.created", "customer.updated", "customer.deleted")
 # What each resource needs kept fresh besides its own objects.
+_MONEY = (
+    "charge.succeeded",
+    "charge.failed",
+    "charge.refunded",
+    "charge.dispute.created",
+    "charge.dispute.closed",
+    "invoice_payment.paid",
+)
+_INVOICE = (
+    "invoice.created",
+    "invoice.updated",
+    "invoice.finalized",
+    "invoice.paid",
+    "invoice.payment_failed",
+    "invoice.payment_succeeded",
+    "invoice.voided",
+    "invoice.marked_uncollectible",
+)
+_BEHIND_IDS = (
+    "price.updated",
+    "product.updated",
+    "payment_method.updated",
+    "payment_method.automatically_updated",
+    "payment_method.attached",
+)
 SUPPORTING: dict[str, tuple[str, ...]] = {
-    "charge": _CUSTOMER,
+    "charge": (*_CUSTOMER, *_MONEY),
     "customer": ("customer.deleted",),
-    "subscription": (*_CUSTOMER, "price.updated", "product.updated"),
-    "invoice": _CUSTOMER,
-    "checkout_session": _CUSTOMER,
+    "subscription": (*_CUSTOMER, *_INVOICE, *_MONEY, *_BEHIND_IDS),
+    "invoice": (*_CUSTOMER, *_INVOICE, *_MONEY),
+    "checkout_session": (*_CUSTOMER, *_MONEY),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,24 +13,45 @@ from connections.sources.stripe.client import Answer, Client
 
 @dataclass(frozen=True)
 class Listing:
-    """`permission`: what a restricted key needs to read this list."""
+    """`permission`: what a restricted key needs to read this list. `expansions`: (path, permission each needs)."""
 
     path: str
     permission: str
-    params: dict[str, Any] = field(default_factory=dict)
+    filters: dict[str, Any] = field(default_factory=dict)
+    expansions: tuple[tuple[str, str], ...] = ()
+
+    def asking(self, missing: Collection[str] = ()) -> dict[str, Any]:
+        """Parameters for a key that lacks these permissions: what it may not read does not come along."""
+        expand = [path for path, permission in self.expansions if permission not in missing]
+        return self.filters | ({"expand": expand} if expand else {})
 
 
+_CUSTOMER = ("data.customer", "rak_customer_read")
 LISTINGS: dict[str, Listing] = {
-    "charge": Listing("/v1/charges", "rak_charge_read", {"expand": ["data.customer"]}),
+    "charge": Listing("/v1/charges", "rak_charge_read", expansions=(_CUSTOMER,)),
     "customer": Listing("/v1/customers", "rak_customer_read"),
     # Stripe leaves out canceled subscriptions unless asked for all.
     "subscription": Listing(
-        "/v1/subscriptions", "rak_subscription_read", {"status": "all", "expand": ["data.customer"]}
+        "/v1/subscriptions",
+        "rak_subscription_read",
+        {"status": "all"},
+        (
+            _CUSTOMER,
+            ("data.customer.invoice_settings.default_payment_method", "rak_payment_method_read"),
+            ("data.default_payment_method", "rak_payment_method_read"),
+            ("data.latest_invoice.payments", "rak_invoice_read"),
+        ),
     ),
-    "invoice": Listing("/v1/invoices", "rak_invoice_read", {"expand": ["data.customer"]}),
+    # The payments tie an invoice to the charges that paid it.
+    "invoice": Listing(
+        "/v1/invoices", "rak_invoice_read", expansions=(_CUSTOMER, ("data.payments", "rak_invoice_read"))
+    ),
     # An open or expired session is nobody's purchase.
     "checkout_session": Listing(
-        "/v1/checkout/sessions", "rak_checkout_session_read", {"status": "complete", "expand": ["data.customer"]}
+        "/v1/checkout/sessions",
+        "rak_checkout_session_read",
+        {"status": "complete"},
+        (_CUSTOMER, ("data.line_items", "rak_checkout_session_read")),
     ),
 }
 # What the product asks a restricted key for, in the order Stripe's page shows it.
@@ -56,10 +77,10 @@ def key_link(name: str) -> str:
     return f"https://dashboard.stripe.com/apikeys/create?name={name}&{asked}"
 
 
-def newest(client: Client, kind: str, count: int) -> list[Json]:
+def newest(client: Client, kind: str, count: int, missing: Collection[str] = ()) -> list[Json]:
     """The newest objects of a resource with their customers, and for subscriptions their products."""
     listing = LISTINGS[kind]
-    rows = client.get(listing.path, limit=count, **listing.params).data.get("data") or []
+    rows = client.get(listing.path, limit=count, **listing.asking(missing)).data.get("data") or []
     return [row for row in rows if isinstance(row, dict)]
 
 

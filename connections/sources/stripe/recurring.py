@@ -87,7 +87,7 @@ def _identity(billing: Billing, customer: Json, status_map: dict[str, str]) -> J
         "normalized_status": status(body, status_map),
         "store_status": shapes.text(body.get("status"))[:60],
         "store_customer_id": shapes.customer_id(body)[:255],
-        "currency": shapes.text(body.get("currency")).upper()[:3],
+        "currency": _currency(body).upper()[:3],
         "origin_order_id": (session.id if session else first.id if first else "")[:255],
         "is_trial": body.get("status") == "trialing",
         "cancel_at_period_end": shapes.will_cancel(body) and body.get("status") != "canceled",
@@ -166,7 +166,10 @@ def _last_payment(billing: Billing) -> Json:
         }
     if told == "uncollectible" or (told == "open" and invoice.get("attempted")):
         return {"last_payment_status": PaymentStatus.DECLINED, "last_payment_date": attempted}
-    return {"last_payment_status": PaymentStatus.PENDING if told in ("open", "draft") else "", "last_payment_date": None}
+    return {
+        "last_payment_status": PaymentStatus.PENDING if told in ("open", "draft") else "",
+        "last_payment_date": None,
+    }
 
 
 def _refunded(charges: Iterable[HeldObject]) -> str:
@@ -233,7 +236,9 @@ def _extras(billing: Billing) -> Json:
 
 def _cycle_invoice(billing: Billing) -> Json:
     """The newest invoice of a whole cycle above zero whose lines are the present items; {} if there is none."""
-    present = sorted((shapes.id_of(shapes.get(i, "price")), i.get("quantity")) for i in shapes.items(billing.subscription.body))
+    present = sorted(
+        (shapes.id_of(shapes.get(i, "price")), i.get("quantity")) for i in shapes.items(billing.subscription.body)
+    )
     for invoice in sorted(billing.invoices, key=_birth, reverse=True):
         body = invoice.body
         counts = body.get("billing_reason") in _CYCLES and body.get("status") != "void"
@@ -280,6 +285,13 @@ def _payment_method(billing: Billing, customer: Json) -> Json:
 def _held(billing: Billing, kind: str, reference: Any) -> Json:
     held = billing.held.get(f"{kind}:{shapes.id_of(reference)}")
     return held.body if held else reference if isinstance(reference, dict) else {}
+
+
+def _currency(body: Json) -> str:
+    """The subscription's own currency since 2022, before that its prices'."""
+    item = _next_item(body)
+    places = (body.get("currency"), shapes.get(item, "price", "currency"), shapes.get(item, "plan", "currency"))
+    return next((code for place in places if (code := shapes.text(place))), "")
 
 
 def _products(billing: Billing) -> list[Json]:
@@ -379,5 +391,3 @@ def _integer(value: Any) -> int | None:
 def _count(value: Any) -> int | None:
     number = _integer(value)
     return number if number is not None and 0 <= number < 2**31 else None
-
-

@@ -15,7 +15,16 @@ from connections.sources.stripe.events import EVENTS
 from connections.sources.stripe.fields import follows
 
 # Objects worth holding when they come expanded inside another one.
-_HELD = {"customer", "price", "product", "payment_method"}
+_HELD = {
+    "customer",
+    "price",
+    "product",
+    "payment_method",
+    "invoice",
+    "invoice_payment",
+    "charge",
+    "payment_intent",
+}
 _RESOURCE_OF = {
     "charge": "charge",
     "customer": "customer",
@@ -180,14 +189,9 @@ def _inside(value: Any, depth: int) -> Iterator[Json]:
     if depth > _DEEPEST:
         return
     if isinstance(value, dict):
+        if depth and shapes.object_type(value) in _HELD and isinstance(value.get("id"), str) and value["id"]:
+            yield value
         for inner in value.values():
-            if (
-                isinstance(inner, dict)
-                and shapes.object_type(inner) in _HELD
-                and isinstance(inner.get("id"), str)
-                and inner["id"]
-            ):
-                yield inner
             yield from _inside(inner, depth + 1)
     elif isinstance(value, list):
         for inner in value:

@@ -1,0 +1,237 @@
+"""Recurring payments and orders, made anew from the objects held whenever one of them changes.
+
+They are pure functions of what is held, so it does not matter in which order facts came. Runs inside the transaction
+that stored the objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from orders.records import OrderRecord
+
+from common.origin import Origin
+from connections import remote_objects
+from connections.models import Connection, RemoteObject, Resource
+from connections.remote_objects import as_held
+from connections.sources.base import HeldObject
+from connections.sources.stripe import purchases, recurring, shapes
+from connections.sources.stripe.recurring import Billing
+from contacts.email import email_key
+from contacts.models import Contact, Identity
+from orders import records as orders
+from recurring_payments import records as recurring_payments
+from recurring_payments.records import RecurringPaymentRecord
+
+ORDER_RESOURCES = ("charge", "invoice", "checkout_session")
+# Objects that are shared or live on; a purchase ends at them.
+_SHARED = ("customer", "product", "price", "payment_method")
+
+
+@dataclass(frozen=True)
+class Told:
+    """The fact that changed an object: for the timeline of what follows from it."""
+
+    occurred_at: datetime
+    origin: Origin
+    key: str
+    silent: bool = False
+
+
+def refresh(connection: Connection, changed: dict[str, Told]) -> None:
+    """Bring everything derived from the changed objects (by key) up to date."""
+    kinds = set(connection.resources.active().filter(data=Resource.Data.ALL).values_list("kind", flat=True))
+    if not changed or not kinds:
+        return
+    purchase = _purchases(connection, changed.keys())
+    if "subscription" in kinds:
+        _refresh_recurring(connection, changed, purchase)
+    if kinds & set(ORDER_RESOURCES):
+        _refresh_orders(connection, changed, purchase)
+
+
+def _refresh_recurring(connection: Connection, changed: dict[str, Told], purchase: dict[str, RemoteObject]) -> None:
+    shared = [key for key in changed if key.partition(":")[0] in _SHARED]
+    direct = {key for key in changed if key.startswith("subscription:")}
+    billed = {ref for row in purchase.values() for ref in row.refs if ref.startswith("subscription:")}
+    rows = {row.key: row for row in _rows(connection, direct | billed)}
+    rows |= {row.key: row for row in _naming(connection, ("subscription",), shared)}
+    subscriptions = [row for row in rows.values() if row.body is not None]
+    if not subscriptions:
+        return
+    billings = _billings(connection, subscriptions)
+    people = _people(connection, [(shapes.customer_id(b.subscription.body), "") for b in billings])
+    recurring_payments.upsert(
+        [_recurring_record(connection, billing, people, _told(changed, _keys_around(billing))) for billing in billings]
+    )
+    remote_objects.wish(connection, {key for row in subscriptions for key in row.refs if _worth_reading(key)})
+
+
+def _recurring_record(
+    connection: Connection, billing: Billing, people: dict[str, int], told: Told
+) -> RecurringPaymentRecord:
+    values = recurring.values(billing, connection.status_map)
+    contact = people.get(values["store_customer_id"]) or people.get(_address_key(values["email"]))
+    return RecurringPaymentRecord(
+        source=connection.source,
+        account=connection.account,
+        is_test=connection.is_test,
+        store_recurring_payment_id=billing.subscription.id,
+        contact_id=contact,
+        values=values | {"legacy_connection_id": connection.pk},
+        occurred_at=told.occurred_at,
+        origin=told.origin,
+        key=told.key,
+        silent=told.silent,
+    )
+
+
+def _refresh_orders(connection: Connection, changed: dict[str, Told], purchase: dict[str, RemoteObject]) -> None:
+    found = []
+    for component in _components(purchase):
+        values = purchases.order_of([as_held(row) for row in component])
+        if values is not None:
+            found.append((values, tuple(sorted(row.key for row in component))))
+    people = _people(connection, [(values.customer_id, values.email) for values, _ in found])
+    records = []
+    for values, references in found:
+        told = _told(changed, references)
+        records.append(
+            OrderRecord(
+                source=connection.source,
+                account=connection.account,
+                is_test=connection.is_test,
+                external_id=values.external_id,
+                contact_id=people.get(values.customer_id) or people.get(_address_key(values.email)),
+                references=references,
+                values=values.values,
+                items=values.items,
+                occurred_at=told.occurred_at,
+                origin=told.origin,
+                key=told.key,
+                silent=told.silent,
+            )
+        )
+    orders.upsert(records)
+
+
+def _purchases(connection: Connection, keys: Iterable[str]) -> dict[str, RemoteObject]:
+    """The changed objects that belong to purchases, and all that hang together with them, by key."""
+    found: dict[str, RemoteObject] = {}
+    seen: set[str] = set()
+    frontier = {key for key in keys if _is_purchase(key)}
+    while frontier:
+        seen |= frontier
+        rows = [*_rows(connection, frontier), *_naming(connection, purchases.PURCHASE_TYPES, frontier)]
+        new = {row.key: row for row in rows if row.key not in found and row.body is not None}
+        found |= new
+        frontier = {key for row in new.values() for key in (row.key, *row.refs) if _is_purchase(key)} - seen
+    return found
+
+
+def _is_purchase(key: str) -> bool:
+    return key.partition(":")[0] in purchases.PURCHASE_TYPES
+
+
+def _components(rows: dict[str, RemoteObject]) -> list[list[RemoteObject]]:
+    """Rows that hang together by naming one another, even by way of an object we do not hold; each once, sorted."""
+    leader: dict[str, str] = {}
+
+    def find(key: str) -> str:
+        while leader.setdefault(key, key) != key:
+            key = leader[key]
+        return key
+
+    for key, row in rows.items():
+        for ref in row.refs:
+            if _is_purchase(ref):
+                leader[find(ref)] = find(key)
+    groups: dict[str, list[RemoteObject]] = {}
+    for key in sorted(rows):
+        groups.setdefault(find(key), []).append(rows[key])
+    return list(groups.values())
+
+
+def _billings(connection: Connection, subscriptions: list[RemoteObject]) -> list[Billing]:
+    """Each subscription with everything we hold that its recurring payment is made from."""
+    keys = [row.key for row in subscriptions]
+    bills = list(_naming(connection, ("invoice", "checkout_session"), keys))
+    invoices = [row for row in bills if row.type == "invoice"]
+    payments = list(_naming(connection, ("invoice_payment",), [row.key for row in invoices]))
+    ways = {ref for row in (*payments, *invoices) for ref in row.refs if ref.startswith(("payment_intent:", "charge:"))}
+    charges = {row.key: row for row in _rows(connection, {way for way in ways if way.startswith("charge:")})}
+    charges |= {row.key: row for row in _naming(connection, ("charge",), [*ways, *(row.key for row in invoices)])}
+    held = _around(connection, subscriptions)
+    return [
+        Billing(
+            subscription=as_held(row),
+            held=held,
+            invoices=_naming_one(invoices, row.key),
+            charges=tuple(as_held(charge) for _, charge in sorted(charges.items()) if charge.body is not None),
+            invoice_payments=tuple(as_held(payment) for payment in payments if payment.body is not None),
+            sessions=_naming_one((row for row in bills if row.type == "checkout_session"), row.key),
+        )
+        for row in sorted(subscriptions, key=lambda row: row.key)
+    ]
+
+
+def _around(connection: Connection, subscriptions: list[RemoteObject]) -> dict[str, HeldObject]:
+    """Customers, products and payment methods of the subscriptions, those of the customers included."""
+    near = {row.key: row for row in _rows(connection, {ref for row in subscriptions for ref in row.refs})}
+    usual = {ref for row in near.values() if row.type == "customer" for ref in row.refs}
+    near |= {row.key: row for row in _rows(connection, usual)}
+    return {key: as_held(row) for key, row in near.items() if row.body is not None and not row.deleted_at}
+
+
+def _naming_one(rows: Iterable[RemoteObject], key: str) -> tuple[HeldObject, ...]:
+    named = (row for row in rows if key in row.refs and row.body is not None)
+    return tuple(as_held(row) for row in sorted(named, key=lambda row: row.key))
+
+
+def _keys_around(billing: Billing) -> list[str]:
+    objects = (billing.subscription, *billing.invoices, *billing.charges, *billing.invoice_payments, *billing.sessions)
+    return [f"{held.type}:{held.id}" for held in objects] + list(billing.held)
+
+
+def _told(changed: dict[str, Told], keys: Iterable[str]) -> Told:
+    """The newest of the facts that touched these objects; of all, if none did by name."""
+    mine = [changed[key] for key in keys if key in changed] or list(changed.values())
+    return max(mine, key=lambda told: (told.occurred_at, told.key))
+
+
+def _people(connection: Connection, known: list[tuple[str, str]]) -> dict[str, int]:
+    """Contact ids by customer id and by address key."""
+    customers = {customer for customer, _ in known if customer}
+    addresses = {key for _, address in known if (key := _address_key(address))}
+    mine = Identity.objects.filter(
+        source=connection.source, account=connection.account, is_test=connection.is_test, external_id__in=customers
+    )
+    people = Contact.objects.filter(is_test=connection.is_test, email_key__in=addresses)
+    return dict(people.values_list("email_key", "pk")) | dict(mine.values_list("external_id", "contact_id"))
+
+
+def _address_key(address: str) -> str:
+    try:
+        return email_key(address) if address else ""
+    except ValueError:
+        return ""
+
+
+def _rows(connection: Connection, keys: Iterable[str]) -> Iterable[RemoteObject]:
+    wanted = set(keys)
+    return remote_objects.rows(connection, wanted) if wanted else ()
+
+
+def _naming(connection: Connection, types: Iterable[str], keys: Iterable[str]) -> Iterable[RemoteObject]:
+    """Objects of these types that name one of the keys."""
+    wanted = sorted(set(keys))
+    if not wanted:
+        return ()
+    return RemoteObject.objects.filter(connection=connection, type__in=types, refs__overlap=wanted).order_by("pk")
+
+
+def _worth_reading(key: str) -> bool:
+    """Objects behind a subscription that no event of its own brings in time."""
+    return key.startswith(("product:", "payment_method:"))
