@@ -10,18 +10,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from orders.records import OrderRecord
-
 from common.origin import Origin
 from connections import remote_objects
 from connections.models import Connection, RemoteObject, Resource
 from connections.remote_objects import as_held
 from connections.sources.base import HeldObject
 from connections.sources.stripe import purchases, recurring, shapes
-from connections.sources.stripe.recurring import Billing
+from connections.sources.stripe.billing import Billing
 from contacts.email import email_key
 from contacts.models import Contact, Identity
 from orders import records as orders
+from orders.records import OrderRecord
 from recurring_payments import records as recurring_payments
 from recurring_payments.records import RecurringPaymentRecord
 

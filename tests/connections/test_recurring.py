@@ -17,7 +17,7 @@ from connections import fetching, inbox
 from connections.models import Connection, InboundEvent, Resource
 from connections.sources.base import HeldObject
 from connections.sources.stripe import recurring, translate
-from connections.sources.stripe.recurring import Billing
+from connections.sources.stripe.billing import Billing
 from contacts.models import Activity, Contact
 from recurring_payments.models import RecurringPayment
 from sandbox.stripe import Sandbox, SandboxAccount

@@ -100,10 +100,8 @@ def invoice_lines(invoice: Json) -> list[tuple[str, Any]]:
         parent = get(line, "parent", "subscription_item_details") or line
         if not isinstance(line, dict) or get(parent, "proration"):
             continue
-        price = (
-            id_of(get(line, "pricing", "price_details", "price")) or id_of(line.get("price")) or id_of(line.get("plan"))
-        )
-        found.append((price, line.get("quantity")))
+        places = (get(line, "pricing", "price_details", "price"), line.get("price"), line.get("plan"))
+        found.append((next((id_ for place in places if (id_ := id_of(place))), ""), line.get("quantity")))
     return found
 
 
