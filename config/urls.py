@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("users.sign_in_urls")),
     path("apps/", include("connections.urls")),
     path("", include("contacts.urls")),
+    path("", include("recurring_payments.urls")),
     path("settings/", include("users.urls")),
     path("health/", health.check, name="health"),
     path("hooks/stripe/<str:token>/", endpoints.receive, name="hooks-stripe"),

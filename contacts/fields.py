@@ -11,7 +11,7 @@ from common import fields as catalogue
 from common.fields import Field, FieldType
 from common.text import storable
 from contacts.email import clean_email
-from contacts.models import CustomField
+from contacts.models import Contact, CustomField
 
 CATALOGUE = "contact"
 NAME = "name"
@@ -35,6 +35,14 @@ def contact_fields() -> Iterable[Field]:
     yield from _STANDARD
     for custom in CustomField.objects.all():
         yield Field(custom.target, custom.label, FieldType(custom.type), "Custom fields", choices=tuple(custom.choices))
+
+
+def fields_of(contact: Contact) -> list[Field]:
+    """Every field, read once for a contact object however many cards of its page ask."""
+    held: list[Field] | None = contact.__dict__.get("_fields")
+    if held is None:
+        held = contact.__dict__["_fields"] = list(contact_fields())
+    return held
 
 
 def targets() -> dict[str, Field]:

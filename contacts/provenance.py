@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from common.fields import Field, FieldType
 from common.templatetags.ui import day, moment
 from contacts import facts
-from contacts.fields import contact_fields
+from contacts.fields import fields_of
 from contacts.models import Contact
 from contacts.timeline import log_url
 from users.models import User
@@ -51,7 +51,7 @@ class Explained:
 def explain(contact: Contact) -> list[Explained]:
     """Every field of the contact, in the order of the catalogue."""
     people = _people(contact)
-    return [_explain(contact, field, people) for field in contact_fields()]
+    return [_explain(contact, field, people) for field in fields_of(contact)]
 
 
 def show(value: Any, field: Field) -> Any:

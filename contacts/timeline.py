@@ -9,9 +9,8 @@ from typing import Any
 from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
-from common import fields as catalogue
 from common.origin import Origin
-from contacts.fields import CATALOGUE
+from contacts.fields import fields_of
 from contacts.models import Activity, Contact, Kind
 
 PAGE = 20
@@ -79,7 +78,7 @@ def page(contact: Contact, group: str = "", before: str = "") -> Page:
         moment, pk = place
         found = found.filter(Q(occurred_at__lt=moment) | Q(occurred_at=moment, pk__lt=pk))
     activities = list(found[: PAGE + 1])
-    labels = {key: field.label for key, field in catalogue.catalogue(CATALOGUE).items()}
+    labels = {field.key: field.label for field in fields_of(contact)}
     shown = activities[:PAGE]
     older = _cursor(shown[-1]) if len(activities) > PAGE else ""
     return Page([_line(activity, labels) for activity in shown], older)

@@ -57,6 +57,13 @@ ACCESS: dict[str, str] = {
     "contacts:list-create": Role.MARKETER,
     "contacts:list-edit": Role.MARKETER,
     "contacts:list-delete": Role.MARKETER,
+    # Recurring payments
+    "recurring_payments:list": Role.STAFF,
+    "recurring_payments:detail": Role.STAFF,
+    "recurring_payments:export": Role.MARKETER,
+    "recurring_payments:manage-data": Role.MARKETER,
+    "recurring_payments:fields": Role.MARKETER,
+    "recurring_payments:order": Role.MARKETER,
     # The wizard
     "connections:connect": Role.MARKETER,
     "connections:add-resource": Role.MARKETER,

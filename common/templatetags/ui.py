@@ -7,7 +7,6 @@ import zlib
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal
 from django import template
@@ -15,7 +14,8 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language, to_locale
+
+from common.formats import reader_locale
 
 register = template.Library()
 
@@ -68,7 +68,7 @@ def breakable(text: str) -> SafeString:
 @register.filter
 def number(value: float | None) -> str:
     """With the separators of the reader's language; a dash for nothing."""
-    return "–" if value is None else format_decimal(value, locale=_locale())
+    return "–" if value is None else format_decimal(value, locale=reader_locale())
 
 
 @register.filter
@@ -80,7 +80,7 @@ def ago(value: datetime | None, length: str = "long") -> SafeString | str:
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         value.isoformat(timespec="seconds"),
-        format_datetime(local, "long", locale=_locale()),
+        format_datetime(local, "long", locale=reader_locale()),
         _relative(local, short=length == "short"),
     )
 
@@ -91,7 +91,7 @@ def moment(value: datetime | None) -> SafeString | str:
     if value is None:
         return "–"
     local = timezone.localtime(value)
-    text = format_datetime(local, "medium", locale=_locale())
+    text = format_datetime(local, "medium", locale=reader_locale())
     return format_html('<time datetime="{}">{}</time>', value.isoformat(timespec="seconds"), text)
 
 
@@ -102,14 +102,14 @@ def day(value: date | datetime | None) -> SafeString | str:
         return "–"
     shown = timezone.localtime(value) if isinstance(value, datetime) else value
     return format_html(
-        '<time datetime="{}">{}</time>', value.isoformat(), format_date(shown, "medium", locale=_locale())
+        '<time datetime="{}">{}</time>', value.isoformat(), format_date(shown, "medium", locale=reader_locale())
     )
 
 
 def _relative(local: datetime, *, short: bool) -> str:
     passed = timezone.now() - local
     if abs(passed) >= timedelta(days=1):
-        return format_date(local, "medium", locale=_locale())
+        return format_date(local, "medium", locale=reader_locale())
     if timedelta(0) <= passed < timedelta(seconds=1):
         return "now"
     return format_timedelta(
@@ -117,7 +117,7 @@ def _relative(local: datetime, *, short: bool) -> str:
         add_direction=True,
         threshold=1.0,
         format="narrow" if short else "long",
-        locale=_locale(),
+        locale=reader_locale(),
     )
 
 
@@ -126,10 +126,3 @@ def _whole_units(passed: timedelta) -> timedelta:
     seconds = abs(int(passed.total_seconds()))
     unit = next(unit for unit in (3600, 60, 1) if seconds >= unit or unit == 1)
     return timedelta(seconds=seconds // unit * unit * (1 if passed > timedelta(0) else -1))
-
-
-def _locale() -> Locale:
-    try:
-        return Locale.parse(to_locale(get_language() or "en"))
-    except (UnknownLocaleError, ValueError):
-        return Locale("en")
