@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from common.due import State
 from common.htmx import is_fragment, render_fragment_or_page
 from connections import inbox, log_entries, log_lines
 from connections.filters import LogFilter
@@ -41,6 +42,20 @@ def replay(request: HttpRequest, pk: int) -> HttpResponseBase:
         return redirect("connections:log-entry", pk=pk)
     context = log_entries.detail(get_object_or_404(log_lines.readable(SyncLogEntry.objects.all()), pk=pk))
     return render_fragment_or_page(request, "connections/log_entry.html", "connections/_entry.html", context)
+
+
+@require_POST
+@role_required("marketer")
+def dismiss(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Warn no more of an event that is set aside. Its row stays, and its payload for thirty days."""
+    entry = get_object_or_404(SyncLogEntry, pk=pk)
+    with transaction.atomic():
+        dismissed = InboundEvent.objects.filter(pk=entry.inbound_id, state=State.DEAD).update(state=State.DONE)
+        if dismissed:
+            audit.record(request, "dismissed event", entry.event_id, type=entry.event_type)
+    if dismissed:
+        messages.success(request, "The event is dismissed. Its row stays in the log.")
+    return redirect("connections:log-entry", pk=pk)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
