@@ -80,7 +80,7 @@ def test_the_sync_log_has_one_row_per_event_or_history_record(synced: SandboxAcc
     assert (history["via"], history["event_id"], history["event_type"]) == ("history", None, None)
     assert (created["via"], created["event_type"], created["result"]) == ("webhook", "customer.created", "created")
     assert (created["connection"], created["contact_email"]) == ("main", "new@mill.example")
-    assert updated["changes"] == [{"field": "phone", "old": "", "new": "+49 30 901820"}]
+    assert updated["changes"] == [{"field": "phone", "old": None, "new": "+49 30 901820"}]
     assert updated["reason"] is None and updated["occurred_at"].endswith("Z") and updated["time"].endswith("Z")
 
 
