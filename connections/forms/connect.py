@@ -36,6 +36,9 @@ def _where_the_key_is() -> SafeString:
 class ConnectForm(forms.Form):
     """One secret and a consent. The key is never sent back to the browser, whatever happens."""
 
+    # Our own sentences at the field say more than the browser's.
+    use_required_attribute = False
+
     key = forms.CharField(
         label=_("Stripe secret key"),
         max_length=500,

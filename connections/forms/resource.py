@@ -45,6 +45,9 @@ class KindSelect(forms.Select):
 class ResourceForm(forms.Form):
     """Resource and sync type; neither is chosen beforehand."""
 
+    # Our own sentences at the field say more than the browser's.
+    use_required_attribute = False
+
     kind = forms.ChoiceField(
         label=_("Choose resource"),
         widget=KindSelect,
