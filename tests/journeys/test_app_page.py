@@ -226,7 +226,7 @@ def test_the_log_is_filtered_opened_and_replayed(
     assert "previous_attributes" in page.get_by_role("region", name="Payload").inner_text()
 
     page.get_by_role("button", name="Replay", exact=True).click()
-    page.get_by_text("is applied again now").wait_for()
+    page.locator("#messages").get_by_text("is applied again now").wait_for()
     page.get_by_text("The replay is on its way").wait_for()
     work()
     if not javascript:
@@ -238,7 +238,7 @@ def test_the_log_is_filtered_opened_and_replayed(
     page.goto(LOG + "?event_type=customer.created")
     page.get_by_role("link", name="Replay these").click()
     page.get_by_role("button", name="Replay 1 event").click()
-    page.get_by_text("1 event is applied again now.").wait_for()
+    page.locator("#messages").get_by_text("1 event is applied again now.").wait_for()
     assert InboundEvent.objects.get(type="customer.created").replays == 1
 
 
