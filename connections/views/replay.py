@@ -50,7 +50,7 @@ def dismiss(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Warn no more of an event that is set aside. Its row stays, and its payload for thirty days."""
     entry = get_object_or_404(SyncLogEntry, pk=pk)
     with transaction.atomic():
-        dismissed = InboundEvent.objects.filter(pk=entry.inbound_id, state=State.DEAD).update(state=State.DONE)
+        dismissed = InboundEvent.objects.filter(log=entry, state=State.DEAD).update(state=State.DONE)
         if dismissed:
             audit.record(request, "dismissed event", entry.event_id, type=entry.event_type)
     if dismissed:
@@ -84,7 +84,7 @@ def replay_selection(request: HttpRequest) -> HttpResponseBase:
 
 
 def _kept(query: QueryDict) -> dict[str, str]:
-    return {name: query[name] for name in LogFilter.base_filters if query.get(name)}
+    return {name: str(query[name]) for name in LogFilter.base_filters if query.get(name)}
 
 
 def _why_not(entry: SyncLogEntry) -> str:

@@ -358,7 +358,7 @@ def test_events_and_data_are_switched_at_stripe_and_here(
     """A029: marketers switch; the endpoint follows; a switched-off event makes nothing."""
     resource = connect("customer")
     address = reverse("connections:resource", args=[resource.pk])
-    response = marketer_client.post(address, {"events": ["customer.updated"], "data": "customer_only"})
+    response = marketer_client.post(address, {"events": ["customer.updated"], "data_choice": "customer_only"})
     assert response.status_code == 302
     resource.refresh_from_db()
     assert (resource.events, resource.data) == (["customer.updated"], "customer_only")
@@ -369,7 +369,11 @@ def test_events_and_data_are_switched_at_stripe_and_here(
     deliver()
     assert not Contact.objects.exists()
 
-    for wrong in ({"data": "all"}, {"events": ["charge.succeeded"], "data": "all"}, {"events": ["customer.updated"]}):
+    for wrong in (
+        {"data_choice": "all"},
+        {"events": ["charge.succeeded"], "data_choice": "all"},
+        {"events": ["customer.updated"]},
+    ):
         assert marketer_client.post(address, wrong).status_code == 422
     resource.refresh_from_db()
     assert (resource.events, resource.data) == (["customer.updated"], "customer_only")
@@ -382,7 +386,7 @@ def test_a_refusal_of_stripe_keeps_the_switches_as_they_were_set(
     resource = connect("customer")
     stripe.faults(status=500, path="/v1/webhook_endpoints", count=1)
     address = reverse("connections:resource", args=[resource.pk])
-    response = marketer_client.post(address, {"events": ["customer.deleted"], "data": "all"})
+    response = marketer_client.post(address, {"events": ["customer.deleted"], "data_choice": "all"})
     page = response.content.decode()
     assert response.status_code == 422 and "Stripe cannot be reached" in page
     assert 'value="customer.deleted" checked' in page and 'value="customer.created" checked' not in page
