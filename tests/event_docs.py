@@ -24,8 +24,8 @@ Each event creates or updates its contact, puts the tags `stripe-integration` an
 name on it, and leaves one row in the sync log. *On* says whether the event is switched on when the resource is
 connected; every switch can be changed, in the wizard and later on the resource's page.
 
-An event that is not listed, or is switched off, is answered 200 and logged as “ignored” with the reason, and its body is
-not kept.
+An event that is not listed, or is switched off, is answered 200 and logged as “ignored” with the reason. Its
+body is not kept.
 """
 SUPPORTING = """## Supporting events
 
