@@ -187,11 +187,10 @@ def disconnect(connection: Connection) -> str:
 
 def discard(draft: SetupDraft) -> None:
     """Throw an unfinished wizard away, and the key with it if its account has no resource."""
-    with transaction.atomic():
-        connection = draft.connection
-        draft.delete()
-        if connection.state == Connection.State.SETUP:
-            disconnect(connection)
+    connection = draft.connection
+    draft.delete()
+    if connection.state == Connection.State.SETUP:
+        disconnect(connection)
 
 
 def stripe_time(connection: Connection) -> datetime:
