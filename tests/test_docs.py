@@ -11,6 +11,7 @@ import pytest
 from django.core.management import get_commands
 
 from config.celery import app as celery_app
+from connections.sources.stripe.listing import PERMISSIONS
 from local import product
 from local.data import ROOT
 from tests import event_docs
@@ -62,6 +63,11 @@ def test_commands_in_the_documents_exist() -> None:
     for page in [README, *DOCS]:
         for command in re.findall(r"(?:bin/manage|manage\.py) ([a-z_]+)", page.read_text()):
             assert command in known, f"{page.name}: {command}"
+
+
+def test_the_readme_names_every_right_a_restricted_key_needs() -> None:
+    named = set(re.findall(r"`(rak_\w+)`", README.read_text()))
+    assert named == set(PERMISSIONS)
 
 
 def test_links_between_the_documents_lead_somewhere() -> None:
