@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.db import connection, models, transaction
 from django.db.models import F, Q
@@ -32,7 +32,10 @@ class State(models.TextChoices):
     DEAD = "dead", "Dead"
 
 
-class DueQuerySet(models.QuerySet[Any]):
+Row = TypeVar("Row", bound="DueRow")
+
+
+class DueQuerySet(models.QuerySet[Row]):
     def due(self) -> Self:
         return self.filter(state=State.DUE, next_attempt_at__lte=Now())
 

@@ -248,7 +248,7 @@ WHITENOISE_AUTOREFRESH = DEBUG
 # --- Mail: the product works without it ------------------------------------------------------------------------------
 
 EMAIL_URL = env.str("EMAIL_URL", "")
-_mail: dict[str, Any] = env.email_url("EMAIL_URL", default="consolemail://")
+_mail: dict[str, Any] = env.email_url_config(EMAIL_URL or "consolemail://")
 EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
 EMAIL_HOST = _mail.get("EMAIL_HOST") or "localhost"
 EMAIL_PORT = _mail.get("EMAIL_PORT") or 25

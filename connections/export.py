@@ -87,8 +87,13 @@ def sync_log_rows() -> Iterator[dict[str, Any]]:
             "contact_email": entry.contact_email or None,
             "result": entry.result,
             "reason": entry.reason or None,
-            "changes": [{name: change.get(name) for name in ("field", "old", "new")} for change in entry.changes],
+            "changes": [_change(change) for change in entry.changes],
         }
+
+
+def _change(change: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a contact know "" for what is missing; outside it is null."""
+    return {name: None if change.get(name) == "" else change.get(name) for name in ("field", "old", "new")}
 
 
 EXPORTS: dict[str, Export] = {

@@ -135,10 +135,11 @@ def _walk(window: SyncWindow, ends: float) -> int:
 def _write_page(window: SyncWindow, run: SyncRun, page: tuple[Answer, list[Translation]]) -> None:
     """Write a page and its cursor in one transaction, so a kill repeats at most this page."""
     answer, found = page
-    _hold_extras(run, [t for t in found if t.record is None])
     rows = [t for t in found if t.record]
     for attempt in range(1, _CROSSWISE_TRIES + 1):
         try:
+            # Windows walked at once hold the same products: the next try finds the other's.
+            _hold_extras(run, [t for t in found if t.record is None])
             with transaction.atomic():
                 connection = _claimed(window, run)
                 outcomes = _ingest_each(connection, run, rows)

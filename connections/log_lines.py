@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.utils import timezone
 
 from common.due import BACKOFF, State
 from common.fields import Field
@@ -37,8 +38,10 @@ class LogLine:
 
     @property
     def title(self) -> str:
-        """The event's type; for history the kind of record."""
-        return self.entry.event_type or f"{_kind(self.entry.resource_kind)} from history"
+        """The event's type; for history the kind of record; a body nobody can read has neither."""
+        if self.entry.event_type:
+            return self.entry.event_type
+        return "Unreadable delivery" if self.entry.event_id else f"{_kind(self.entry.resource_kind)} from history"
 
     @property
     def retries(self) -> bool:
@@ -108,7 +111,8 @@ class WaitingLine:
 
     @property
     def has_next(self) -> bool:
-        return self.event.state == State.DUE
+        """Is it tried again by itself, later than now?"""
+        return self.event.state == State.DUE and self.event.next_attempt_at > timezone.now()
 
 
 def lines(entries: list[SyncLogEntry]) -> list[LogLine]:

@@ -177,8 +177,8 @@ def newest_runs(resource_ids: list[int]) -> dict[int, SyncRun]:
     """Resource -> its newest import, with windows for its progress. Two queries."""
     runs = (
         SyncRun.objects.filter(resource__in=resource_ids)
-        .order_by("resource", "-pk")
-        .distinct("resource")
+        .order_by("resource_id", "-pk")
+        .distinct("resource_id")
         .prefetch_related(Prefetch("windows", SyncWindow.objects.defer("last_error")))
     )
     return {run.resource_id: run for run in runs}

@@ -117,7 +117,7 @@ def contact_of(connection: Connection, rows: list[Row], view: View, targets: Tar
             line = _line(fact, targets, preview.contact)
             if fact.field in parts:
                 parts[fact.field] = str(line.text)
-            elif not one.warnings:
+            elif not one.warnings and not any(told.key == line.key for told in preview.lines):
                 preview.lines.append(line)
         if warning:
             preview.lines.append(Line(row["to"], target.label, "", warning))

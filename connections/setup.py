@@ -52,18 +52,16 @@ def connect(key: str, user: Any = None, *, name: str = "") -> Connection:
         raise SourceError("Paste the secret key of your Stripe account.", permanent=True, code="empty")
     found = account.behind(key)
     with transaction.atomic():
-        connection = (
-            Connection.objects.select_for_update(no_key=True)
-            .filter(source="stripe", account=found.id, is_test=found.is_test)
-            .first()
-        )
-        if connection and connection.is_connected:
+        identity = {"source": "stripe", "account": found.id, "is_test": found.is_test}
+        # Two pastes at once meet in one row. The first key makes its epoch 1.
+        Connection.objects.get_or_create(**identity, defaults={"name": found.name, "epoch": 0})
+        connection = Connection.objects.select_for_update(no_key=True).get(**identity)
+        if connection.is_connected:
             raise SourceError(
                 f"{connection.name} is already connected. Use “Replace key” there to change its key.",
                 permanent=True,
                 code="already_connected",
             )
-        connection = connection or Connection(source="stripe", account=found.id, is_test=found.is_test)
         return _store_key(connection, key, found, user, name)
 
 
@@ -189,11 +187,10 @@ def disconnect(connection: Connection) -> str:
 
 def discard(draft: SetupDraft) -> None:
     """Throw an unfinished wizard away, and the key with it if its account has no resource."""
-    with transaction.atomic():
-        connection = draft.connection
-        draft.delete()
-        if connection.state == Connection.State.SETUP:
-            disconnect(connection)
+    connection = draft.connection
+    draft.delete()
+    if connection.state == Connection.State.SETUP:
+        disconnect(connection)
 
 
 def stripe_time(connection: Connection) -> datetime:
@@ -204,10 +201,9 @@ def stripe_time(connection: Connection) -> datetime:
 def _store_key(connection: Connection, key: str, found: Account, user: Any, name: str) -> Connection:
     connection.name, connection.email = name or found.name, found.email
     connection.country, connection.account_created_at = found.country, found.created_at
-    if connection.pk:
-        connection.epoch += 1
-        if connection.state == Connection.State.DISCONNECTED:
-            connection.hook_token, connection.endpoint_key = new_hook_token(), uuid.uuid4()
+    connection.epoch += 1
+    if connection.state == Connection.State.DISCONNECTED:
+        connection.hook_token, connection.endpoint_key = new_hook_token(), uuid.uuid4()
     connection.state, connection.error = Connection.State.SETUP, ""
     connection.connected_by = user
     connection.save()

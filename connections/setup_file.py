@@ -225,7 +225,9 @@ def _from(reading: Reading, table: Table, path: Path, kind: str) -> list[str]:
 
 
 def _close(kind: str, key: str) -> str:
-    return meant(key, [field.key for field in fields.offered(kind, [])])
+    offered = [field.key for field in fields.offered(kind, [])]
+    short = [one.removeprefix("customer.") for one in offered] if kind == "customer" else []
+    return meant(key, offered + short)
 
 
 def _no_target(to: str, known: Collection[str]) -> str:

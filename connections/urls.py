@@ -30,5 +30,6 @@ urlpatterns = [
     path("stripe/log/replay/", replay.replay_selection, name="replay-selection"),
     path("stripe/log/<int:pk>/", log.entry, name="log-entry"),
     path("stripe/log/<int:pk>/replay/", replay.replay, name="replay"),
+    path("stripe/log/<int:pk>/dismiss/", replay.dismiss, name="dismiss"),
     path("stripe/", include(wizard_urls)),
 ]

@@ -39,12 +39,13 @@ class ContactForm(forms.Form):
         self.owner: Contact | None = None
         self.targets = {field.key: field for field in contact_fields()}
         initial = {key: shown_value(contact, field) for key, field in self.targets.items()} if contact else {}
-        super().__init__(*args, initial=initial | {"version": contact.version if contact else 0}, **kwargs)
+        kwargs["initial"] = initial | {"version": contact.version if contact else 0}
+        super().__init__(*args, **kwargs)
         for key, field in self.targets.items():
             self.fields[key] = form_field(field, initial.get(key))
 
     def clean_email(self) -> str:
-        address = self.cleaned_data["email"]
+        address: str = self.cleaned_data["email"]
         if not address or "email" not in self.changed_data:
             return address
         try:
@@ -107,7 +108,9 @@ class JoinListForm(forms.Form):
 
     def __init__(self, *args: Any, contact: Contact, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["list"].queryset = ContactList.objects.exclude(contacts=contact)
+        field = self.fields["list"]
+        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101  for the type checker: it is declared above
+        field.queryset = ContactList.objects.exclude(contacts=contact)
 
 
 class TagForm(forms.ModelForm):

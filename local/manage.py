@@ -32,7 +32,10 @@ def _runs_here(data: DataFolder) -> dict[str, str] | None:
 def _manage(arguments: list[str], environment: Mapping[str, str]) -> int:
     # What the caller sets wins, as everywhere.
     return subprocess.run(
-        python(str(ROOT / "manage.py"), *arguments), env={**environment, **os.environ}, check=False
+        python(str(ROOT / "manage.py"), *arguments),
+        env={**environment, **os.environ},
+        cwd=os.environ.get("CALLED_FROM"),
+        check=False,
     ).returncode
 
 

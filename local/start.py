@@ -18,9 +18,9 @@ def main() -> None:
         here.environment["SITE_URL"] = os.environ.get("SITE_URL") or f"http://127.0.0.1:{port}"
         prepare(here.environment, "create_admin --first")
         here.start_product(port)
-        print(
-            f"Millrace runs at {here.environment['SITE_URL']}  (Ctrl-C stops it; logs in {here.data.logs})", flush=True
-        )
+        local, public = f"http://127.0.0.1:{port}", here.environment["SITE_URL"]
+        where = public if public == local else f"{public}, on this machine at {local}"
+        print(f"Millrace runs at {where}  (Ctrl-C stops it; logs in {here.data.logs})", flush=True)
         here.keep_running()
 
 

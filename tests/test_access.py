@@ -95,6 +95,7 @@ ACCESS: dict[str, str] = {
     "connections:waiting": Role.MARKETER,
     "connections:log-entry": Role.MARKETER,
     "connections:replay": Role.MARKETER,
+    "connections:dismiss": Role.MARKETER,
     "connections:replay-selection": Role.MARKETER,
     # Settings
     "users:settings": Role.STAFF,

@@ -16,8 +16,8 @@ from connections.sources.stripe.listing import key_link
 
 _NOT_IN_A_KEY = re.compile(r"[^A-Za-z0-9_]")
 _WHERE = _(
-    "In Stripe: {} &gt; Live keys &gt; secret key. Safer is a restricted key, which may only do what Millrace needs: "
-    "{} with the rights filled in."
+    "In Stripe: {} &gt; Live keys &gt; secret key. Safer is a key that may only do what Millrace needs: {}, its "
+    "rights are filled in."
 )
 KEYS_PAGE = "https://dashboard.stripe.com/apikeys"
 ACTIVATION_PAGE = "https://dashboard.stripe.com/account/onboarding"
@@ -29,12 +29,15 @@ def _link(url: str, words: str) -> SafeString:
 
 def _where_the_key_is() -> SafeString:
     return format_html(
-        str(_WHERE), _link(KEYS_PAGE, "Developers > API keys"), _link(key_link("Millrace"), "create one")
+        str(_WHERE), _link(KEYS_PAGE, "Developers > API keys"), _link(key_link("Millrace"), "create a restricted key")
     )
 
 
 class ConnectForm(forms.Form):
     """One secret and a consent. The key is never sent back to the browser, whatever happens."""
+
+    # Our own sentences at the field say more than the browser's.
+    use_required_attribute = False
 
     key = forms.CharField(
         label=_("Stripe secret key"),

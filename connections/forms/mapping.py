@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.utils.functional import cached_property
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -102,9 +103,9 @@ class RowForm(forms.Form):
     def is_customer_id(self) -> bool:
         return self.number == 2
 
-    @property
+    @cached_property
     def row(self) -> Row:
-        """As stored; ends that are not chosen yet are empty."""
+        """As stored; ends that are not chosen yet are empty. Read once, as an error takes a value out of the form."""
         source = CUSTOMER_ID if self.is_customer_id else self.cleaned_data.get("source", "")
         target = "email" if self.is_email else self.cleaned_data.get("target", "")
         write = "if_empty" if self.cleaned_data.get("if_empty") else "always"
@@ -122,7 +123,7 @@ class MappingForm:
     def __init__(self, offer: Offer, numbered: Iterable[tuple[int, dict[str, Any]]]) -> None:
         self.rows = [RowForm(offer, number, data) for number, data in numbered]
         self.offer = offer
-        self.invalid = [row for row in self.rows if not row.is_valid()]
+        self.invalid = [row for row in self.rows if not (row.is_valid() and row.row)]
         self.problems = len(self.invalid)
         self.in_conflict: set[str] = set()
         if not self.invalid:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.http import QueryDict
@@ -45,6 +45,9 @@ class KindSelect(forms.Select):
 class ResourceForm(forms.Form):
     """Resource and sync type; neither is chosen beforehand."""
 
+    # Our own sentences at the field say more than the browser's.
+    use_required_attribute = False
+
     kind = forms.ChoiceField(
         label=_("Choose resource"),
         widget=KindSelect,
@@ -70,7 +73,7 @@ class ResourceForm(forms.Form):
         field = self.fields["kind"]
         retired = (RETIRED, gettext("Order"))
         field.choices = [("", gettext("Choose a resource")), *Resource.Kind.choices, retired]  # type: ignore[attr-defined]
-        field.widget.disabled = self.reasons | {RETIRED: gettext("retired by Stripe")}  # type: ignore[attr-defined]
+        field.widget.disabled = self.reasons | {RETIRED: gettext("retired by Stripe")}
         field.widget.attrs |= {"hx-get": events_url, "hx-target": "#events", "hx-swap": "outerHTML"}
 
     def clean_kind(self) -> str:
@@ -106,7 +109,7 @@ class EventsForm(forms.Form):
     @property
     def rows(self) -> list[dict[str, Any]]:
         """The switches as shown: type, label, on."""
-        on = self._before[0] if self._shows_before else self.data.getlist("events")
+        on = self._before[0] if self._shows_before else cast("QueryDict", self.data).getlist("events")
         return [{"event": event, "on": event.type in on} for event in events.offered(self.kind)]
 
     @property

@@ -22,10 +22,10 @@ class ResourceForm(forms.Form):
             "invalid_choice": "%(value)s is not an event of this resource.",
         },
     )
-    data = forms.ChoiceField(choices=Resource.Data.choices, widget=forms.RadioSelect)
+    data_choice = forms.ChoiceField(choices=Resource.Data.choices, widget=forms.RadioSelect)
 
     def __init__(self, resource: Resource, data: Any = None) -> None:
-        super().__init__(data, initial={"events": resource.events, "data": resource.data})
+        super().__init__(data, initial={"events": resource.events, "data_choice": resource.data})
         self.resource = resource
         field = self.fields["events"]
         assert isinstance(field, forms.MultipleChoiceField)  # noqa: S101  declared above
@@ -41,7 +41,7 @@ class ResourceForm(forms.Form):
         if self.errors:
             return cleaned
         try:
-            setup.change_resource(self.resource, events=cleaned["events"], data=cleaned["data"])
+            setup.change_resource(self.resource, events=cleaned["events"], data=cleaned["data_choice"])
         except webhooks.EndpointCap as cap:
             raise forms.ValidationError(
                 f"Stripe already has {cap.count} webhook endpoints. Delete or disable one in Stripe, then save again."

@@ -152,6 +152,7 @@ class SyncLogEntry(models.Model):
             models.Index(fields=["connection", "-id"], name="log_newest"),
             models.Index(fields=["connection", "result", "-id"], name="log_by_result"),
             models.Index(fields=["connection", "event_type", "-id"], name="log_by_type"),
+            models.Index(fields=["connection", "resource_kind", "-id"], name="log_by_resource"),
             models.Index(fields=["contact", "-id"], name="log_by_contact"),
             models.Index(fields=["worked_at"], name="log_by_time"),
             models.Index(fields=["connection", "-id"], name="log_trouble", condition=Q(result__in=["failed", "dead"])),

@@ -53,10 +53,10 @@ def webhooks(request: HttpRequest) -> HttpResponseBase:
 
 def _frame(tab: str) -> dict[str, Any]:
     accounts = overview.accounts()
-    return {"tab": tab, "accounts": accounts, "log_size": overview.log_size(), "headline": _headline(accounts)}
+    return {"tab": tab, "accounts": accounts, "log_size": overview.log_size(), "headline": headline(accounts)}
 
 
-def _headline(accounts: list[Account]) -> dict[str, str]:
+def headline(accounts: list[Account]) -> dict[str, str]:
     """Badge beside the heading, for all accounts together."""
     if not accounts:
         return {"kind": "neutral", "word": "Not connected"}
@@ -66,4 +66,6 @@ def _headline(accounts: list[Account]) -> dict[str, str]:
 
 
 def _recent() -> list[log_lines.LogLine]:
-    return log_lines.lines(list(log_lines.readable(SyncLogEntry.objects.order_by("-pk"))[:RECENT]))
+    # What is ignored stands in the log; here it would push away what happened.
+    told = SyncLogEntry.objects.exclude(result=SyncLogEntry.Result.IGNORED)
+    return log_lines.lines(list(log_lines.readable(told.order_by("-pk"))[:RECENT]))

@@ -14,7 +14,8 @@ from common.due import State
 from common.htmx import render_fragment_or_page
 from connections import log_entries, log_lines, overview
 from connections.filters import LogFilter
-from connections.models import InboundEvent, SyncLogEntry
+from connections.health import attention
+from connections.models import Connection, InboundEvent, SyncLogEntry
 from connections.sources.stripe.events import EVENTS
 from users.roles import role_required
 
@@ -31,6 +32,7 @@ def log(request: HttpRequest) -> HttpResponseBase:
     context = _page(request, chosen.qs) | {
         "filter": chosen,
         "tab": "log",
+        "headline": _headline(request),
         "event_types": sorted(EVENTS),
         "waiting_count": waiting_events()[: COUNTED + 1].count(),
         "COUNTED": COUNTED,
@@ -46,6 +48,7 @@ def waiting(request: HttpRequest) -> HttpResponseBase:
     rows = events.select_related("connection").defer("body").order_by("next_attempt_at", "pk")[:PAGE]
     context = {
         "tab": "log",
+        "headline": _headline(request),
         "log_size": overview.log_size(),
         "waiting": [log_lines.WaitingLine(event) for event in rows],
         "waiting_count": events[: COUNTED + 1].count(),
@@ -62,6 +65,13 @@ def entry(request: HttpRequest, pk: int) -> HttpResponseBase:
     return render_fragment_or_page(
         request, "connections/log_entry.html", "connections/_entry.html", log_entries.detail(found)
     )
+
+
+def _headline(request: HttpRequest) -> dict[str, str] | None:
+    """The app's badge, as its first page has it, without loading the accounts."""
+    if attention(request):
+        return {"kind": "warn", "word": "Needs attention"}
+    return {"kind": "ok", "word": "Connected"} if Connection.objects.connected().exists() else None
 
 
 def waiting_events() -> QuerySet[Any]:

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from common.due import State
 from common.htmx import is_fragment, render_fragment_or_page
 from connections import inbox, log_entries, log_lines
 from connections.filters import LogFilter
@@ -43,6 +44,20 @@ def replay(request: HttpRequest, pk: int) -> HttpResponseBase:
     return render_fragment_or_page(request, "connections/log_entry.html", "connections/_entry.html", context)
 
 
+@require_POST
+@role_required("marketer")
+def dismiss(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Warn no more of an event that is set aside. Its row stays, and its payload for thirty days."""
+    entry = get_object_or_404(SyncLogEntry, pk=pk)
+    with transaction.atomic():
+        dismissed = InboundEvent.objects.filter(log=entry, state=State.DEAD).update(state=State.DONE)
+        if dismissed:
+            audit.record(request, "dismissed event", entry.event_id, type=entry.event_type)
+    if dismissed:
+        messages.success(request, "The event is dismissed. Its row stays in the log.")
+    return redirect("connections:log-entry", pk=pk)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
 def replay_selection(request: HttpRequest) -> HttpResponseBase:
@@ -69,7 +84,7 @@ def replay_selection(request: HttpRequest) -> HttpResponseBase:
 
 
 def _kept(query: QueryDict) -> dict[str, str]:
-    return {name: query[name] for name in LogFilter.base_filters if query.get(name)}
+    return {name: str(query[name]) for name in LogFilter.base_filters if query.get(name)}
 
 
 def _why_not(entry: SyncLogEntry) -> str:

@@ -58,8 +58,9 @@ def create(request: HttpRequest) -> HttpResponseBase:
 def _conflict(request: HttpRequest, form: ContactForm, current: Contact) -> HttpResponseBase:
     """The same form again, with what was typed; saving once more writes over the other person's values."""
     last = Activity.objects.filter(contact=current, kind=Kind.CONTACT_UPDATED, origin="user").order_by("-id").first()
-    form.data = form.data.copy()
-    form.data["version"] = str(current.version)
+    typed = request.POST.copy()
+    typed["version"] = str(current.version)
+    form.data = typed
     theirs = [
         {"label": form.targets[key].label, "value": current.value(key)}
         for key in form.changed_values()

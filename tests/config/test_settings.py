@@ -85,3 +85,17 @@ def test_only_the_web_keeps_a_pool(process: str, pooled: bool) -> None:
 def test_the_content_policy_allows_nothing_from_elsewhere_and_nothing_inline() -> None:
     _, output = ask("sorted({v for vs in settings.CONTENT_SECURITY_POLICY['DIRECTIVES'].values() for v in vs})")
     assert output == "[\"'none'\", \"'self'\", 'data:']"
+
+
+def test_an_empty_mail_address_is_none() -> None:
+    """Compose files hand on variables that nobody filled in."""
+    code = "from config import settings; print(settings.EMAIL_BACKEND)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PATH": os.environ["PATH"], **PRODUCTION, "EMAIL_URL": ""},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "django.core.mail.backends.console.EmailBackend"

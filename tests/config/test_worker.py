@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from celery import Celery
+from django.utils import timezone
 
+from connections.models import Connection, InboundEvent
 from local.data import ROOT
 from tests.live import CeleryWorker, process_environment
 from tests.waiting import eventually
@@ -25,14 +26,17 @@ def test_a_process_beside_the_test_sees_its_rows(staff: User) -> None:
 
 
 def test_the_worker_takes_what_the_timetable_rings(celery_worker: CeleryWorker) -> None:
-    rung = Celery(broker=process_environment()["REDIS_URL"])
-    rung.send_task("connections.tasks.drain_inbox", expires=60)
-
-    def taken() -> bool:
-        with rung.connection_for_read() as connection:
-            return bool(connection.default_channel.client.llen("celery") == 0)
-
-    eventually(taken, timeout=30)
+    """E002: a due event is worked although nobody but the timetable rang."""
+    connection = Connection.objects.create(account="acct_1", name="Mill", state=Connection.State.ACTIVE)
+    event = InboundEvent.objects.create(
+        connection=connection,
+        event_id="evt_1",
+        via="webhook",
+        type="unheard.of",
+        occurred_at=timezone.now(),
+        body=b'{"id": "evt_1", "type": "unheard.of", "created": 1790000000, "data": {"object": {"id": "x_1"}}}',
+    )
+    eventually(lambda: InboundEvent.objects.get(pk=event.pk).state == "ignored", timeout=30)
     assert celery_worker.process
     assert celery_worker.process.poll() is None
     celery_worker.stop()

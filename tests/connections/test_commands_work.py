@@ -25,7 +25,8 @@ from connections.models import (
     SyncRun,
     SyncWindow,
 )
-from contacts.models import Activity, Contact
+from contacts import custom_fields
+from contacts.models import Activity, Contact, CustomField
 from sandbox.stripe import Sandbox, SandboxAccount
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,7 +55,8 @@ def test_everything_due_is_worked_without_a_broker(
     account.play("grow", count=120)
     stripe.discard()
     connect("customer", sync="history_and_new")
-    rows = [{"from": ["email"], "to": "email"}, {"from": ["product.name"], "to": "last_name"}]
+    custom_fields.add(CustomField(key="plan", label="Plan"))
+    rows = [{"from": ["email"], "to": "email"}, {"from": ["product.name"], "to": "field:plan"}]
     connect("subscription", rows=rows)
     account.subscribe(product="Pro plan")
     stripe.deliver()
@@ -64,7 +66,7 @@ def test_everything_due_is_worked_without_a_broker(
     assert SyncRun.objects.get().state == "done"
     assert not InboundEvent.objects.exclude(state__in=[State.DONE, State.IGNORED]).exists()
     assert not RemoteObject.objects.filter(wanted_at__isnull=False).exists()
-    assert Contact.objects.filter(last_name="Pro plan").exists()
+    assert Contact.objects.filter(custom__plan="Pro plan").exists()
     assert "pages of history" in told and " 0 objects" not in told
     assert until_idle() == "0 events worked, 0 objects fetched, 0 pages of history."
 

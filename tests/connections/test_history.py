@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection as database
 from django.db.models.functions import Now
 
 from common.due import State
 from connections import historical, setup
 from connections.history_pages import refuse_repetition
-from connections.models import Connection, ConnectionStatus, Resource, SyncLogEntry, SyncRun, SyncWindow
+from connections.models import Connection, ConnectionStatus, RemoteObject, Resource, SyncLogEntry, SyncRun, SyncWindow
 from connections.sources.base import SourceError
 from contacts.models import Activity, Contact, ContactTag
 from sandbox.stripe import Sandbox, SandboxAccount
@@ -46,6 +48,18 @@ def walk(run: SyncRun) -> SyncRun:
         ConnectionStatus.objects.update(throttled_until=None)
         SyncWindow.objects.filter(state=State.DUE).update(next_attempt_at=Now())
     raise AssertionError(f"The import stands still: {run.state} {run.message}")
+
+
+def walk_in_threads(count: int) -> None:
+    def worker() -> None:
+        historical.drain()
+        database.close()
+
+    threads = [threading.Thread(target=worker) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
 
 
 def audit(run: SyncRun, count: int) -> None:
@@ -197,22 +211,28 @@ def test_history_and_live_events_race_to_the_newest_state(
 
 
 def test_two_workers_walk_one_import_without_doubling(start: Start) -> None:
-    import threading
-
-    from django.db import connection as database
-
     run = start(300)
-
-    def worker() -> None:
-        historical.drain()
-        database.close()
-
-    threads = [threading.Thread(target=worker) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    walk_in_threads(4)
     audit(walk(run), 300)
+
+
+def test_two_windows_that_need_the_same_product_wait_for_each_other(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource]
+) -> None:
+    """Objects behind ids are shared between windows: who comes second finds the first one's row."""
+    product = account.play("add_product", name="Mill Pro")
+    price = account.play("add_price", product=product["id"], unit_amount=900, currency="eur", interval="month")
+    now = int(time.time())
+    for number in range(40):
+        account.subscribe(None, prices=[price["id"]], at=now - number * 20 * 86_400 - 90_000)
+    stripe.discard()
+    rows = [{"from": ["email"], "to": "email"}, {"from": ["product.name"], "to": "phone"}]
+    run = connect("subscription", sync="history_and_new", rows=rows).runs.get()
+    walk_in_threads(4)
+    run = walk(run)
+    assert (run.state, run.failed) == ("done", 0)
+    assert RemoteObject.objects.filter(type="product").count() == 1
+    assert set(Contact.objects.values_list("phone", flat=True)) == {"Mill Pro"}
 
 
 def test_a_killed_worker_repeats_at_most_a_page(start: Start, stripe: Sandbox, celery_worker: CeleryWorker) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.db import connection as database
-from sandbox.stripe import Sandbox, SandboxAccount
 
 from connections import checks, polling, setup, webhooks
 from connections.models import Connection, ConnectionStatus, InboundEvent, Resource, SyncLogEntry
@@ -16,6 +15,7 @@ from connections.setup import Choice
 from connections.sources.base import SourceError
 from connections.sources.stripe import API_VERSION, events
 from contacts.models import Contact, ContactTag
+from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.conftest import ROWS, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -125,9 +125,7 @@ def test_two_accounts_and_two_modes_stand_apart(
     assert live.identities.count() == 2 and test.identities.count() == 1
 
 
-def test_at_the_cap_the_endpoints_are_named_and_trying_again_works(
-    stripe: Sandbox, live_hook: None, db: None
-) -> None:
+def test_at_the_cap_the_endpoints_are_named_and_trying_again_works(stripe: Sandbox, live_hook: None, db: None) -> None:
     """A089 to A092."""
     full = stripe.account("full", local_webhooks=True, endpoint_cap=2)
     client = webhooks.Client(full.key)
@@ -160,9 +158,7 @@ def test_a_lost_answer_makes_no_second_endpoint(
     assert endpoints(account)[0]["id"] == Connection.objects.get().endpoint_id
 
 
-def test_a_key_without_the_right_to_write_endpoints(
-    account: SandboxAccount, live_hook: None, db: None
-) -> None:
+def test_a_key_without_the_right_to_write_endpoints(account: SandboxAccount, live_hook: None, db: None) -> None:
     """`rak_webhook_write` missing at Finish: the name of the right, and polling if the user chooses it."""
     connection = setup.connect(account.restricted_key(without=["rak_webhook_write"]))
     choice = setup.default_choice("customer", "new_only", ROWS)

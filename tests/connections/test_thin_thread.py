@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sandbox.stripe import Sandbox, SandboxAccount
 
 from connections.models import Connection, InboundEvent, RemoteObject, Resource, SyncLogEntry
 from contacts.models import Activity, Contact
+from sandbox.stripe import Sandbox, SandboxAccount
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,7 +15,8 @@ from django.urls import reverse
 
 from connections.models import Connection, SetupDraft
 from sandbox.stripe import Sandbox, SandboxAccount
-from users.models import AuditEntry
+from tests.conftest import signed_in
+from users.models import AuditEntry, Role, User
 
 pytestmark = pytest.mark.django_db
 
@@ -195,6 +198,26 @@ def test_a_disconnected_account_begins_at_step_two_again(
     setup.disconnect(connect("customer").connection)
     assert "/resource/" in paste(marketer_client, account.key)["Location"]
     assert Connection.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pasting_the_same_key_twice_at_once_makes_one_account(
+    marketer_client: Client, account: SandboxAccount, make_user: Callable[..., User]
+) -> None:
+    """A double click without script, or two people."""
+    key, clients = account.key, [marketer_client, signed_in(make_user(Role.MARKETER, email="second@example.com"))]
+
+    def press(client: Client) -> int:
+        try:
+            return int(paste(client, key).status_code)
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(press, clients)) == [302, 302]
+    connection = Connection.objects.get()
+    assert connection.open("api_key")
+    assert SetupDraft.objects.count() == 1
 
 
 def test_staff_may_not_connect(staff_client: Client) -> None:

@@ -176,6 +176,8 @@ def test_a_field_taken_twice_is_said_at_both_rows(marketer_client: Client, ada: 
     assert "Company is already filled by “Business name”." in unescape(row_of(response, 4))
     assert "Company is already filled by “Customer description”." in unescape(row_of(response, 5))
     assert "1 problem to fix" in text_of(response)
+    # The draft keeps both, so that nothing is lost by leaving now.
+    assert [row["to"] for row in SetupDraft.objects.get().rows[3:]] == ["field:company", "field:company"]
 
 
 def test_first_name_beside_first_and_last_name_is_taken_twice(marketer_client: Client, ada: Any, begin: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -84,10 +85,10 @@ def test_from_the_key_to_a_connected_resource(
     page.get_by_label("Sync type").select_option("history_and_new")
     keeps_inside(page)
     page.get_by_role("button", name="Continue").click()
-    page.wait_for_url("**/map/")
+    page.wait_for_url(re.compile(r"/map/"))
 
     assert page.get_by_label("Stripe field of row 1").input_value() == "email"
-    assert page.get_by_text("First “Ana María” · Last “López García”").is_visible()
+    assert page.get_by_text("First “Ana” · Last “María López García”").is_visible()
     page.get_by_role("button", name="Add field mapping").click()
     page.get_by_label("Stripe field of row 5").select_option("customer.metadata.plan")
     page.get_by_label("Contact field of row 4").select_option("")
@@ -95,8 +96,8 @@ def test_from_the_key_to_a_connected_resource(
     if not javascript:
         page.get_by_role("button", name="Update preview").click()
     page.locator("#preview dd", has_text="Pro").wait_for()
+    # Back at once: the buttons wait until the row is gone, so the removal is not lost.
     page.get_by_role("button", name="Remove row 4").click()
-    page.get_by_label("Stripe field of row 5" if javascript else "Stripe field of row 4").wait_for()
     keeps_inside(page)
 
     page.get_by_role("button", name="Back").click()
@@ -105,7 +106,7 @@ def test_from_the_key_to_a_connected_resource(
     assert page.get_by_label("Sync type").input_value() == "history_and_new"
     assert page.get_by_role("switch", name="Subscription paused").is_checked()
     page.get_by_role("button", name="Continue").click()
-    page.wait_for_url("**/map/*")
+    page.wait_for_url(re.compile(r"/map/"))
     page.get_by_role("button", name="Finish setup").click()
     page.get_by_text("Subscription is set up. Its history is being imported now.").wait_for()
 
@@ -199,7 +200,7 @@ def test_rows_and_preview_answer_while_the_focus_stays(
     assert "Company is already filled by “Product name”." in page.locator("#row-4").inner_text()
     assert "Company is already filled by “Customer description”." in page.locator("#row-5").inner_text()
     assert page.locator("#problems").inner_text().strip() == "1 problem to fix"
-    assert page.locator("#preview", has_text="Two sources").count() == 1
+    assert page.locator("#preview").inner_text().count("Two sources") == 1
     page.get_by_role("button", name="Remove row 5").press("Enter")
     page.locator("#row-5").wait_for(state="detached")
     page.wait_for_function("document.activeElement.id === 'add-row'")
