@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+
+from django.db import transaction
+from django.db.models.functions import Coalesce
 
 from common.origin import Origin
 from connections import remote_objects
@@ -18,12 +21,14 @@ from connections.sources.base import HeldObject
 from connections.sources.stripe import purchases, recurring, shapes
 from connections.sources.stripe.billing import Billing
 from contacts.email import email_key
+from contacts.merging import hold_merges
 from contacts.models import Contact, Identity
 from orders import records as orders
 from orders.records import OrderRecord
 from recurring_payments import records as recurring_payments
 from recurring_payments.records import RecurringPaymentRecord
 
+PAGE = 200
 ORDER_RESOURCES = ("charge", "invoice", "checkout_session")
 # Objects that are shared or live on; a purchase ends at them.
 _SHARED = ("customer", "product", "price", "payment_method")
@@ -49,6 +54,18 @@ def refresh(connection: Connection, changed: dict[str, Told]) -> None:
         _refresh_recurring(connection, changed, purchase)
     if kinds & set(ORDER_RESOURCES):
         _refresh_orders(connection, changed, purchase)
+
+
+def rederive(connection: Connection, kind: str) -> None:
+    """Make everything anew that follows from the held objects of a kind; nobody is told."""
+    held = RemoteObject.objects.filter(connection=connection, type=kind, body__isnull=False).order_by("pk")
+    last = 0
+    while page := list(held.filter(pk__gt=last)[:PAGE]):
+        last = page[-1].pk
+        now = datetime.now(UTC)
+        told = Told(now, Origin.USER, f"{connection.pk}:rederive:{now.timestamp():.6f}", silent=True)
+        with transaction.atomic():
+            refresh(connection, {row.key: told for row in page})
 
 
 def _refresh_recurring(connection: Connection, changed: dict[str, Told], purchase: dict[str, RemoteObject]) -> None:
@@ -201,14 +218,15 @@ def _told(changed: dict[str, Told], keys: Iterable[str]) -> Told:
 
 
 def _people(connection: Connection, known: list[tuple[str, str]]) -> dict[str, int]:
-    """Contact ids by customer id and by address key."""
+    """Contact ids by customer id and by address key. No merge comes between until the transaction ends."""
+    hold_merges()
     customers = {customer for customer, _ in known if customer}
     addresses = {key for _, address in known if (key := _address_key(address))}
     mine = Identity.objects.filter(
         source=connection.source, account=connection.account, is_test=connection.is_test, external_id__in=customers
     )
     people = Contact.objects.filter(is_test=connection.is_test, email_key__in=addresses)
-    return dict(people.values_list("email_key", "pk")) | dict(mine.values_list("external_id", "contact_id"))
+    return dict(people.values_list("email_key", Coalesce("merged_into", "pk"))) | dict(mine.values_list("external_id", "contact_id"))
 
 
 def _address_key(address: str) -> str:

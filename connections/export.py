@@ -11,6 +11,10 @@ from django.db.models import QuerySet
 from common import spreadsheet
 from connections.models import SyncLogEntry, SyncRun
 from contacts.export import ACTIVITY_COLUMNS, activity_rows, contact_columns, contact_rows, flat_contact, utc
+from orders import export as orders
+from orders.export import flat_order, order_rows
+from recurring_payments import export as recurring_payments
+from recurring_payments.export import recurring_payment_rows
 
 PAGE = 500
 SYNC_RUN_COLUMNS = (
@@ -101,6 +105,8 @@ EXPORTS: dict[str, Export] = {
     "sync_runs": Export(sync_run_rows, lambda: SYNC_RUN_COLUMNS),
     "sync_log": Export(sync_log_rows, lambda: SYNC_LOG_COLUMNS),
     "activities": Export(activity_rows, lambda: ACTIVITY_COLUMNS),
+    "orders": Export(order_rows, lambda: orders.COLUMNS, flat_order),
+    "recurring_payments": Export(recurring_payment_rows, lambda: recurring_payments.COLUMNS),
 }
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from connections.derived import ORDER_RESOURCES
 from connections.models import Resource
 from connections.sources.stripe import events
 
+# Told before anything is bought, or of something that will not be.
+_NO_PURCHASE = ("invoice.upcoming", "invoice.will_be_due", "invoice.deleted", "checkout.session.expired")
 KINDS = ("Contact", "Ecommerce customer", "Order", "Recurring payment")
 
 
@@ -23,10 +26,14 @@ class EventLine:
 def makes(event_type: str) -> tuple[bool, ...]:
     """Every supported event finds or creates its contact, and ties it to its Stripe customer, the ecommerce customer.
 
-    No event makes orders or recurring payments in this version.
+    Orders come of what was bought, recurring payments of subscriptions and of the invoices and charges that pay them.
     """
-    known = event_type in events.EVENTS
-    return known, known, False, False
+    known = events.EVENTS.get(event_type)
+    if known is None:
+        return False, False, False, False
+    order = known.resource in ORDER_RESOURCES and event_type not in _NO_PURCHASE
+    recurring = known.resource == "subscription" or (order and known.resource in ("invoice", "charge"))
+    return True, True, order, recurring
 
 
 def event_lines(resource: Resource, chosen: list[str] | None = None) -> list[EventLine]:

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from common import encryption
 from common.due import State
-from connections import api, historical, webhooks
+from connections import api, derived, historical, webhooks
 from connections.models import (
     Connection,
     ConnectionStatus,
@@ -142,6 +142,13 @@ def change_resource(resource: Resource, *, events: list[str], data: str) -> None
     webhooks.ensure(resource.connection, {resource.kind: events})
     Resource.objects.filter(pk=resource.pk).update(events=events, data=data)
     resource.events, resource.data = events, data
+
+
+def change_status_map(connection: Connection, status_map: dict[str, str]) -> None:
+    """Read subscription statuses by another map, those already held included."""
+    Connection.objects.filter(pk=connection.pk).update(status_map=status_map)
+    connection.status_map = status_map
+    derived.rederive(connection, "subscription")
 
 
 def remove_resource(resource: Resource) -> None:

@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from connections import wizard_urls
-from connections.views import account, app, apps, history, log, replay, resource
+from connections.views import account, app, apps, history, log, replay, resource, statuses
 
 app_name = "connections"
 urlpatterns = [
@@ -18,6 +18,7 @@ urlpatterns = [
     path("stripe/accounts/<int:pk>/poll/", account.poll_now, name="poll-now"),
     path("stripe/accounts/<int:pk>/key/", account.replace_key, name="replace-key"),
     path("stripe/accounts/<int:pk>/disconnect/", account.disconnect, name="disconnect"),
+    path("stripe/accounts/<int:pk>/statuses/", statuses.statuses, name="statuses"),
     path("stripe/resources/<int:pk>/", resource.resource, name="resource"),
     path("stripe/resources/<int:pk>/remove/", resource.remove, name="resource-remove"),
     path("stripe/resources/<int:pk>/history/", history.start, name="history-start"),

@@ -39,7 +39,7 @@ class RemoteObject(models.Model):
                 fields=["connection", "wanted_at"],
                 name="remote_object_wanted",
                 condition=models.Q(wanted_at__isnull=False),
-            )
+            ),
         ]
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from common.origin import Origin
 from connections import fetching, inbox
@@ -400,3 +401,22 @@ class TestThroughTheSandbox:
             if not bodies:
                 break
         inbox.drain()
+
+    def test_the_status_map_is_the_users(
+        self, account: SandboxAccount, stripe: Sandbox, connect: Connect, live_hook: None, marketer_client: Client
+    ) -> None:
+        """2.1: editable per connection; rows held read by it at once, and later events too."""
+        connection = connect("subscription").connection
+        subscription = account.subscribe(None, amount=2900, currency="eur", trial_days=14)
+        stripe.deliver()
+        work()
+        page = f"/apps/stripe/accounts/{connection.pk}/statuses/"
+        usual = {told: str(value) for told, value in recurring.STATUSES.items()}
+        assert marketer_client.post(page, usual | {"trialing": "NONSENSE"}).status_code == 422
+        assert marketer_client.post(page, usual | {"trialing": "PENDING"}).status_code == 302
+        assert RecurringPayment.objects.get().normalized_status == "PENDING"
+        assert Connection.objects.get().status_map == {"trialing": "PENDING"}
+        account.play("end_trial", subscription=subscription["id"])
+        stripe.deliver()
+        work()
+        assert RecurringPayment.objects.get().normalized_status == "ACTIVE"
