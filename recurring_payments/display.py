@@ -100,8 +100,8 @@ def amount(row: RecurringPayment) -> str:
 
 
 def per(row: RecurringPayment) -> str:
-    """«/ month», «/ 3 months», or nothing where the interval is unknown."""
-    if not row.billing_interval:
+    """«/ month», «/ 3 months», or nothing where amount or interval is unknown."""
+    if not row.billing_interval or row.payment_amount is None:
         return ""
     count, unit = row.billing_interval_count or 1, Interval(row.billing_interval).label
     return f"/ {unit if count == 1 else duration_text(count, unit)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db import transaction
+from django.db.models import Subquery
 
 from recurring_payments.fields import BY_KEY, FIELDS, RecurringField
 from recurring_payments.models import FieldOrder
@@ -27,6 +28,17 @@ def ordered_fields() -> list[RecurringField]:
     """Every field, as the workspace ordered them. One query."""
     held = FieldOrder.objects.filter(pk=_ONLY).values_list("keys", flat=True).first()
     return [BY_KEY[key] for key in complete(held or ())]
+
+
+def first_keys() -> Subquery:
+    """The beginning of the stored order, to ride along with another query; give it to `shown_on_contact`."""
+    # More than five: fields that are gone may be among them.
+    return Subquery(FieldOrder.objects.filter(pk=_ONLY).values("keys__0_20"))
+
+
+def shown_on_contact(keys: Iterable[str] | None) -> list[RecurringField]:
+    """The first five fields of an order that begins with these keys."""
+    return [BY_KEY[key] for key in complete(keys or ())[:ON_CONTACT]]
 
 
 def complete(keys: Iterable[str]) -> list[str]:

@@ -11,7 +11,8 @@ from contacts import panels
 from contacts.models import Contact
 from contacts.views.access import may_edit
 from recurring_payments.display import Shown, shown
-from recurring_payments.field_order import ON_CONTACT, ordered_fields
+from recurring_payments.field_order import first_keys, shown_on_contact
+from recurring_payments.fields import RecurringField
 from recurring_payments.models import RecurringPayment, Status
 
 AT_ONCE = 5
@@ -26,10 +27,11 @@ def register() -> None:
 
 
 def _widget(contact: Contact, request: HttpRequest) -> dict[str, Any]:
-    """What still runs comes first, newest first. Two queries, whatever the number of rows."""
+    """What still runs comes first, newest first. One query, whatever the number of rows."""
     over = Case(When(normalized_status__in=_OVER, then=Value(1)), default=Value(0), output_field=IntegerField())
-    rows = list(contact.recurring_payments.order_by(over, "-start_date", "-pk")[: MOST + 1])
-    fields = ordered_fields()[:ON_CONTACT] if rows else []
+    found = contact.recurring_payments.annotate(field_keys=first_keys()).order_by(over, "-start_date", "-pk")
+    rows = list(found[: MOST + 1])
+    fields = shown_on_contact(rows[0].field_keys) if rows else []
     payments = [(row, _shown(fields, row)) for row in rows[:MOST]]
     return {
         "at_once": payments[:AT_ONCE],
@@ -40,5 +42,5 @@ def _widget(contact: Contact, request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _shown(fields: list[Any], row: RecurringPayment) -> list[Shown]:
+def _shown(fields: list[RecurringField], row: RecurringPayment) -> list[Shown]:
     return [shown(field, row) for field in fields]

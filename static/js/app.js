@@ -14,6 +14,9 @@ function openLayer() {
 }
 
 function focusAgain(element) {
+  // An entry of a menu is hidden by now; the button that opened the menu stands for it.
+  const menu = element?.closest("[popover]:not(:popover-open)");
+  if (menu) element = $(`[popovertarget="${menu.id}"]`);
   const target = element?.isConnected ? element : element?.id && document.getElementById(element.id);
   (target || $("main")).focus();
 }

@@ -143,7 +143,7 @@ def test_the_amount_says_how_often() -> None:
     assert (amount(row()), per(row())) == ("€49.00", "/ month")
     assert per(row(billing_interval_count=3)) == "/ 3 months"
     assert per(row(billing_interval="")) == ""
-    assert amount(row(payment_amount=None)) == DASH
+    assert (amount(row(payment_amount=None)), per(row(payment_amount=None))) == (DASH, "")
 
 
 def test_its_page_in_stripe_knows_test_mode() -> None:
@@ -185,6 +185,11 @@ def test_an_order_keeps_every_field_whatever_was_stored() -> None:
     FieldOrder.objects.create(pk=1, keys=["name", "gone", "email", "name"])
     assert keys()[:3] == ["name", "email", "next_payment_date"]
     assert sorted(keys()) == sorted(BY_KEY)
+    gone = [f"gone_{number}" for number in range(9)]
+    FieldOrder.objects.update(keys=[*gone, "currency"])
+    held = FieldOrder.objects.annotate(first=field_order.first_keys()).get()
+    assert [field.key for field in field_order.shown_on_contact(held.first)] == keys()[:5]
+    assert keys()[:2] == ["currency", "next_payment_date"]
     assert field_order.put(["<script>", "currency"])[:2] == ["currency", "next_payment_date"]
 
 

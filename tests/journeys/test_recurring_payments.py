@@ -1,0 +1,253 @@
+"""Recurring payments in the browser: widget, drawer, list, and their fields put in order by drag, keys and buttons."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from contacts.models import Contact
+from recurring_payments import field_order
+from recurring_payments.fields import BY_KEY
+from tests.recurring_payments.rows import payment
+from users.models import User
+
+pytest.importorskip("playwright")
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+OpenPage = Callable[..., Any]
+FIELDS = "/settings/manage-data/recurring-payments/"
+
+
+@pytest.fixture
+def ana(transactional_db: None) -> Contact:
+    """A contact with payments of all kinds."""
+    ana = Contact.objects.create(
+        email="ana.lopez@brightside.example",
+        email_key="ana.lopez@brightside.example",
+        first_name="Ana María",
+        last_name="López García",
+    )
+    now = timezone.now()
+    failed = {"normalized_status": "PAYMENT_FAILED", "store_status": "past_due", "last_payment_status": "DECLINED"}
+    payment(ana, 1, start_date=now - timedelta(days=10), store_recurring_payment_id="sub_1QKd8eFzR4tXv0hQe2Wm9c")
+    payment(ana, 2, name="Extra seats × 3", payment_amount=1200, start_date=now - timedelta(days=20), **failed)
+    payment(ana, 3, name="W" * 180, currency="JPY", payment_amount=123456789, billing_interval_count=6, is_test=True)
+    payment(ana, 4, name="Old plan", normalized_status="CANCELLED", next_payment_date=None)
+    payment(None, 5, name="Trial", is_trial=True, email="waiting@example.com")
+    payment(ana, 6, name="عربى plan", normalized_status="PAUSED", notes=["Long " * 60])
+    payment(ana, 7, name="Seven", normalized_status="EXPIRED", payment_amount=None)
+    return ana
+
+
+def look(page: Any, name: str, *, full_page: bool = True) -> None:
+    """Keep a picture for people who want to look: PICTURES=folder bin/test tests/journeys."""
+    if folder := os.environ.get("PICTURES"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=full_page)
+
+
+def order() -> list[str]:
+    return [field.key for field in field_order.ordered_fields()]
+
+
+def placed(page: Any, key: str, place: int) -> None:
+    """Wait until the page shows a field at a place, counted from 1."""
+    expect(page.locator(".ordering > [data-key]").nth(place - 1)).to_have_attribute("data-key", key)
+
+
+# --- Widget and drawer (B025 to B030) ---
+
+
+def test_details_open_at_the_right_and_close_by_key_and_by_x(open_page: OpenPage, staff: User, ana: Contact) -> None:
+    page = open_page(staff, ana.get_absolute_url(), reduced_motion="reduce")
+    widget = page.get_by_role("region", name="Recurring payments")
+    assert widget.locator(".payments").first.locator("dt").all_inner_texts()[:5] == [
+        BY_KEY[key].label for key in order()[:5]
+    ]
+    opener = widget.get_by_role("link", name="Details of Pro plan")
+    opener.click()
+    drawer = page.get_by_role("dialog", name="Pro plan")
+    drawer.wait_for()
+    box = drawer.bounding_box()
+    assert (round(box["width"]), round(box["x"] + box["width"])) == (440, 1432)
+    folded = drawer.get_by_text("empty fields")
+    assert not drawer.get_by_text("Shipping address line 3").is_visible()
+    folded.click()
+    assert drawer.get_by_text("Shipping address line 3").is_visible()
+    assert drawer.locator("dt").count() == len(BY_KEY)
+    assert drawer.get_by_role("link", name="Change field order").count() == 0
+    page.keyboard.press("Escape")
+    drawer.wait_for(state="detached")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Details of Pro plan"
+    opener.click()
+    drawer.get_by_role("button", name="Close").click()
+    drawer.wait_for(state="detached")
+
+
+@pytest.mark.parametrize("width", [600, 390])
+def test_in_a_small_window_details_stand_behind_three_dots(
+    open_page: OpenPage, staff: User, ana: Contact, width: int
+) -> None:
+    size = {"width": width, "height": 800}
+    page = open_page(staff, ana.get_absolute_url(), viewport=size, reduced_motion="reduce")
+    widget = page.get_by_role("region", name="Recurring payments")
+    assert not widget.get_by_role("link", name="Details of Pro plan").is_visible()
+    widget.get_by_role("button", name="Actions for Pro plan").click()
+    look(page, f"menu-{width}", full_page=False)
+    widget.get_by_role("link", name="Details", exact=True).filter(visible=True).click()
+    drawer = page.get_by_role("dialog", name="Pro plan")
+    drawer.wait_for()
+    box = drawer.bounding_box()
+    assert (round(box["width"]), round(box["y"] + box["height"])) == (width, 800)
+    look(page, f"sheet-{width}", full_page=False)
+    page.keyboard.press("Escape")
+    drawer.wait_for(state="detached")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Actions for Pro plan"
+
+
+def test_details_work_without_javascript(open_page: OpenPage, marketer: User, ana: Contact) -> None:
+    page = open_page(marketer, ana.get_absolute_url(), javascript=False)
+    page.get_by_role("link", name="Details of Pro plan").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Pro plan"
+    assert page.get_by_role("link", name="Open in Stripe").get_attribute("href").endswith("sub_1QKd8eFzR4tXv0hQe2Wm9c")
+    page.get_by_text("empty fields").click()
+    assert page.get_by_text("Shipping address line 3").is_visible()
+    page.get_by_role("link", name="Change field order").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Recurring payment fields"
+
+
+# --- The order of the fields (B031 to B033) ---
+
+
+def test_a_field_is_dragged_and_everybody_sees_it(
+    open_page: OpenPage, marketer: User, staff: User, ana: Contact
+) -> None:
+    page = open_page(marketer, ana.get_absolute_url())
+    page.get_by_role("link", name="Settings", exact=True).click()
+    page.get_by_role("link", name="Manage data").click()
+    page.locator("main").get_by_role("link", name="Recurring payments").click()
+    ninth, first = order()[8], order()[0]
+    handle = page.locator(f"#handle-{ninth}").bounding_box()
+    goal = page.locator(f"#handle-{first}").bounding_box()
+    page.mouse.move(handle["x"] + 10, handle["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(handle["x"] + 12, handle["y"] - 20, steps=5)
+    page.mouse.move(goal["x"] + 12, goal["y"] + 4, steps=20)
+    look(page, "dragging", full_page=False)
+    with page.expect_response(lambda response: response.url.endswith("/order/")):
+        page.mouse.up()
+    placed(page, ninth, 1)
+    expect(page.locator("#live")).to_contain_text("place 1 of")
+    assert order()[:2] == [ninth, first]
+    page.reload()
+    placed(page, ninth, 1)
+    other = open_page(staff, ana.get_absolute_url())
+    widget = other.get_by_role("region", name="Recurring payments")
+    assert widget.locator("dt").first.inner_text() == BY_KEY[ninth].label
+
+
+def test_a_field_is_moved_by_keys_and_keeps_the_focus(open_page: OpenPage, marketer: User, ana: Contact) -> None:
+    page = open_page(marketer, FIELDS)
+    key = order()[2]
+    page.locator(f"#handle-{key}").focus()
+    page.keyboard.press("ArrowUp")
+    placed(page, key, 2)
+    expect(page.locator(f"#handle-{key}")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    placed(page, key, 3)
+    page.locator(f"#up-{key}").focus()
+    page.keyboard.press("Enter")
+    placed(page, key, 2)
+    expect(page.locator(f"#up-{key}")).to_be_focused()
+    page.keyboard.press("Enter")
+    placed(page, key, 1)
+    expect(page.locator("#live")).to_contain_text("place 1 of")
+    page.get_by_role("button", name="Use default order").click()
+    placed(page, key, 3)
+    assert order()[2] == key
+
+
+def test_a_field_is_moved_without_javascript(open_page: OpenPage, marketer: User, ana: Contact) -> None:
+    page = open_page(marketer, FIELDS, javascript=False)
+    assert page.locator("[data-handle]").filter(visible=True).count() == 0
+    page.get_by_role("button", name="Move Last payment date up").click()
+    page.get_by_text("Last payment date: place 1 of").wait_for()
+    assert page.locator("[data-key]").first.get_attribute("data-key") == "last_payment_date"
+    assert order()[0] == "last_payment_date"
+
+
+# --- List ---
+
+
+def test_the_list_is_filtered_and_opens_details(open_page: OpenPage, marketer: User, ana: Contact) -> None:
+    page = open_page(marketer, "/recurring-payments/", reduced_motion="reduce")
+    table = page.locator("#payments-table")
+    assert page.get_by_role("navigation").get_by_role("link", name="Recurring payments").get_attribute("aria-current")
+    page.get_by_label("Status", exact=True).select_option("past_due")
+    table.get_by_text("1 recurring payment", exact=True).wait_for()
+    assert page.locator("#live").inner_text() == "1 recurring payment"
+    table.get_by_role("link", name="Details of Extra seats × 3").click()
+    page.get_by_role("dialog", name="Extra seats × 3").wait_for()
+    page.keyboard.press("Escape")
+    table.get_by_role("link", name="Ana María López García").click()
+    page.wait_for_url("**" + ana.get_absolute_url())
+
+
+def test_the_list_works_without_javascript(open_page: OpenPage, staff: User, ana: Contact) -> None:
+    page = open_page(staff, "/recurring-payments/", javascript=False)
+    page.get_by_text("More filters").click()
+    page.get_by_label("Currency", exact=True).select_option("JPY")
+    page.get_by_role("button", name="Filter").click()
+    assert page.locator("#payments-table tbody tr").count() == 1
+    assert page.get_by_role("button", name="Export CSV").count() == 0
+
+
+# --- Everybody ---
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_recurring_payments_can_be_used_by_everybody(
+    open_page: OpenPage, marketer: User, ana: Contact, theme: str, width: int
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    size = {"width": width, "height": 900}
+    page = open_page(marketer, "/", color_scheme=theme, viewport=size, reduced_motion="reduce")
+    row = ana.recurring_payments.get(name="Pro plan")
+    pages = {
+        "record": ana.get_absolute_url(),
+        "payments": reverse("recurring_payments:list"),
+        "payments-none": reverse("recurring_payments:list") + "?status=pending&least=1",
+        "payment": row.get_absolute_url(),
+        "payment-long": ana.recurring_payments.get(currency="JPY").get_absolute_url(),
+        "manage-data": reverse("recurring_payments:manage-data"),
+        "fields": FIELDS,
+    }
+    for name, path in pages.items():
+        page.goto(path)
+        look(page, f"{name}-{width}-{theme}")
+        found = Axe().run(page, options=RULES)
+        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} scrolls sideways"
+    page.goto(ana.get_absolute_url())
+    if width == 390:
+        page.get_by_role("button", name="Actions for Pro plan").click()
+    page.locator(f'a[href="{row.get_absolute_url()}"]').filter(visible=True).first.click()
+    page.locator("dialog.drawer[open]").wait_for()
+    look(page, f"drawer-{width}-{theme}", full_page=False)
+    found = Axe().run(page, options=RULES)
+    assert found.violations_count == 0, found.generate_report()
+    page.set_viewport_size({"width": 320, "height": 700})
+    for path in pages.values():
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} scrolls sideways at 320"
