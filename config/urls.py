@@ -12,6 +12,7 @@ urlpatterns = [
     path("apps/", include("connections.urls")),
     path("", include("contacts.urls")),
     path("", include("recurring_payments.urls")),
+    path("orders/", include("orders.urls")),
     path("settings/", include("users.urls")),
     path("health/", health.check, name="health"),
     path("hooks/stripe/<str:token>/", endpoints.receive, name="hooks-stripe"),

@@ -97,6 +97,10 @@ ACCESS: dict[str, str] = {
     "connections:replay": Role.MARKETER,
     "connections:dismiss": Role.MARKETER,
     "connections:replay-selection": Role.MARKETER,
+    # Orders
+    "orders:list": Role.STAFF,
+    "orders:detail": Role.STAFF,
+    "orders:export": Role.MARKETER,
     # Settings
     "users:settings": Role.STAFF,
     "users:profile": Role.STAFF,
