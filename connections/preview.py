@@ -141,7 +141,10 @@ def _existing(connection: Connection, customer: str, email: str) -> Contact | No
         ).select_related("contact")
         if identity := known.first():
             return identity.contact
-    return Contact.objects.filter(email_key=email_key(email), **mode).first() if email else None
+    if not email:
+        return None
+    found = Contact.objects.filter(email_key=email_key(email), **mode).select_related("merged_into").first()
+    return (found.merged_into or found) if found else None
 
 
 def _words(warnings: list[str], target: Field) -> str:

@@ -31,6 +31,7 @@ def activity(contact: Contact, request: HttpRequest) -> dict[str, Any]:
         "page": timeline.page(contact, group, request.GET.get("before", "")),
         "groups": timeline.groups_of(contact),
         "group": group if group in timeline.GROUPS else "",
+        "may_edit": may_edit(request),
     }
 
 

@@ -32,8 +32,9 @@ def owner_of(email: str, *, is_test: bool, besides: Contact | None = None) -> Co
     """The contact that has this address already. ValueError as `email_key`."""
     if not email:
         return None
-    others = Contact.objects.exclude(pk=besides.pk) if besides else Contact.objects
-    return others.filter(email_key=email_key(email), is_test=is_test).first()
+    found = Contact.objects.filter(email_key=email_key(email), is_test=is_test).select_related("merged_into").first()
+    owner = (found.merged_into or found) if found else None
+    return None if owner == besides else owner
 
 
 @transaction.atomic
@@ -68,6 +69,9 @@ def _offer(contact: Contact, values: Mapping[str, Any], by: User) -> list[facts.
         for name, value in values.items()
     ]
     contact.email_key = email_key(contact.email) if contact.email else None
+    if contact.pk:
+        # The address of a contact merged into this one may become this one's own.
+        contact.absorbed.filter(email_key=contact.email_key).update(email_key=None)
     return [change for change in offered if change]
 
 

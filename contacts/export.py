@@ -20,7 +20,7 @@ ACTIVITY_COLUMNS = ("time", "contact_email", "kind", "summary", "data")
 
 def contact_rows(contacts: QuerySet[Contact] | None = None) -> Iterator[dict[str, Any]]:
     """One dict a contact, in order of id; times ISO 8601 UTC, what is missing is None."""
-    chosen = Contact.objects.all() if contacts is None else contacts
+    chosen = Contact.objects.present() if contacts is None else contacts
     keys = list(CustomField.objects.values_list("key", flat=True))
     held = chosen.prefetch_related(
         Prefetch("tags", Tag.objects.only("name")),

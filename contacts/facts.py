@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from contacts.models import Contact
+from contacts.models.contact import STANDARD_FIELDS
 
 USER_SLOT = "user"
 _COLUMN_SIZES = {"first_name": 255, "last_name": 255, "phone": 100, "email": 320}
@@ -71,6 +72,35 @@ def offer(contact: Contact, fact: Fact) -> Change | None:
         return None
     contact.set_value(fact.field, new)
     return Change(fact.field, old, new, fact.row)
+
+
+def unite(contact: Contact, other: Contact) -> list[Change]:
+    """Let the contact's fields consider all facts of another one: of the same slot the greater (t, id) wins.
+
+    Changes the first object only, saves nothing. A value that no fact stands behind fills only an empty field.
+    """
+    for field, theirs in other.facts.items():
+        mine = contact.facts.setdefault(field, {})
+        for slot, candidate in theirs.items():
+            if slot not in mine or (mine[slot]["t"], mine[slot]["id"]) < (candidate["t"], candidate["id"]):
+                mine[slot] = dict(candidate)
+    fields = [*STANDARD_FIELDS, *sorted(_custom_fields(contact) | _custom_fields(other))]
+    return [change for field in fields if (change := _settle(contact, other, field))]
+
+
+def _custom_fields(contact: Contact) -> set[str]:
+    named = {f"field:{key}" for key in contact.custom}
+    return named | {field for field in contact.facts if field not in STANDARD_FIELDS}
+
+
+def _settle(contact: Contact, other: Contact, field: str) -> Change | None:
+    old = contact.value(field)
+    won = winner(contact, field)
+    new = won[1]["v"] if won else other.value(field) if _empty(old) else old
+    if _same(old, new):
+        return None
+    contact.set_value(field, new)
+    return Change(field, old, new)
 
 
 def winner(contact: Contact, field: str) -> tuple[str, dict[str, Any]] | None:

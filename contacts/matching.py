@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from contacts.email import email_key
+from contacts.merging import hold_merges
 from contacts.models import Contact, Identity
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class People:
 
     def __init__(self, contacts: Iterable[Contact], identities: Iterable[Identity]) -> None:
         self._contacts = {contact.pk: contact for contact in contacts}
-        self._by_email = {(c.email_key, c.is_test): c for c in self._contacts.values() if c.email_key}
+        self._by_email = {(c.email_key, c.is_test): self._heir(c) for c in self._contacts.values() if c.email_key}
+        self._freed: set[tuple[str, bool]] = set()
         self._identities: dict[_IdentityKey, Identity] = {}
         for identity in identities:
             identity.contact = self._contacts[identity.contact_id]
@@ -44,16 +46,21 @@ class People:
 
     @classmethod
     def holding(cls, records: list[ContactRecord]) -> People:
-        """Everybody the records could mean. Runs inside the caller's transaction."""
+        """Everybody the records could mean. Runs inside the caller's transaction; no merge comes between."""
+        hold_merges()
         keys = {email_key(record.email.value) for record in records if record.email}
         external_ids = {record.external_id for record in records if record.external_id}
         accounts = {record.account for record in records}
         identities = list(Identity.objects.filter(account__in=accounts, external_id__in=external_ids).order_by("pk"))
-        known = Contact.objects.filter(email_key__in=keys) | Contact.objects.filter(
-            pk__in={identity.contact_id for identity in identities}
+        addressed = Contact.objects.filter(email_key__in=keys)
+        known = addressed.values_list("pk", flat=True).union(
+            addressed.exclude(merged_into=None).values_list("merged_into", flat=True),
+            Contact.objects.filter(pk__in={identity.contact_id for identity in identities}).values_list(
+                "pk", flat=True
+            ),
         )
         # Sorted, so that two workers with the same people wait for each other instead of locking crosswise.
-        contacts = list(Contact.objects.filter(pk__in=known.values("pk")).order_by("pk").select_for_update(no_key=True))
+        contacts = list(Contact.objects.filter(pk__in=known).order_by("pk").select_for_update(no_key=True))
         held = {contact.pk for contact in contacts}
         return cls(contacts, [identity for identity in identities if identity.contact_id in held])
 
@@ -64,7 +71,7 @@ class People:
         return self.owner(email_key(record.email.value), is_test=record.is_test) if record.email else None
 
     def owner(self, key: str, *, is_test: bool) -> Contact | None:
-        """The contact that has an address as its own."""
+        """The contact that has an address as its own, or took it over from one that was merged into it."""
         return self._by_email.get((key, is_test))
 
     def new(self, record: ContactRecord) -> Contact:
@@ -104,7 +111,10 @@ class People:
             self._by_email.pop((contact.email_key, contact.is_test), None)
         contact.email_key = email_key(contact.email) if contact.email else None
         if contact.email_key:
-            self._by_email[contact.email_key, contact.is_test] = contact
+            key = contact.email_key, contact.is_test
+            if self._by_email.get(key) is contact:
+                self._freed.add(key)
+            self._by_email[key] = contact
 
     def touch(self, contact: Contact, *, changed: bool) -> None:
         """Have the contact written. `changed`: something a reader sees is different."""
@@ -116,6 +126,9 @@ class People:
     def save(self) -> None:
         """Write everything; new contacts have their primary key afterwards."""
         Contact.objects.bulk_create(sorted(self._new, key=lambda contact: contact.email_key or ""))
+        for key, is_test in sorted(self._freed):
+            # The address of a contact merged into this one became this one's own.
+            Contact.objects.filter(email_key=key, is_test=is_test).exclude(merged_into=None).update(email_key=None)
         touched = [self._touched[pk] for pk in sorted(self._touched)]
         if touched:
             Contact.objects.bulk_update(touched, _WRITTEN)
@@ -125,6 +138,9 @@ class People:
         changed = [self._changed_identities[pk] for pk in sorted(self._changed_identities)]
         if changed:
             Identity.objects.bulk_update(changed, ["email", "deleted_at"])
+
+    def _heir(self, contact: Contact) -> Contact:
+        return self._contacts.get(contact.merged_into_id, contact) if contact.merged_into_id else contact
 
     def _changed(self, identity: Identity) -> None:
         if identity.pk:

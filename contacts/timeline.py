@@ -11,7 +11,7 @@ from django.urls import NoReverseMatch, reverse
 
 from common.origin import Origin
 from contacts.fields import fields_of
-from contacts.models import Activity, Contact, Kind
+from contacts.models import Activity, Contact, ContactMerge, Kind
 
 PAGE = 20
 # What the kinds of one word have in common, as the filter calls it.
@@ -52,13 +52,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Line:
-    """One activity, ready to show. `log_url`: the sync log entry that tells the rest."""
+    """One activity, ready to show. `log_url`: the sync log entry that tells the rest. `undo_merge`: a merge of the last
+    day.
+    """
 
     activity: Activity
     icon: str
     source: str
     changes: list[Change]
     log_url: str
+    undo_merge: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def page(contact: Contact, group: str = "", before: str = "") -> Page:
     labels = {field.key: field.label for field in fields_of(contact)}
     shown = activities[:PAGE]
     older = _cursor(shown[-1]) if len(activities) > PAGE else ""
-    return Page([_line(activity, labels) for activity in shown], older)
+    undoable = _undoable(shown)
+    return Page([_line(activity, labels, undoable) for activity in shown], older)
 
 
 def groups_of(contact: Contact) -> list[tuple[str, str]]:
@@ -101,12 +105,19 @@ def log_url(entry: int | None) -> str:
         return ""
 
 
-def _line(activity: Activity, labels: dict[str, str]) -> Line:
+def _undoable(activities: list[Activity]) -> set[int]:
+    merges = [activity.data.get("merge") for activity in activities if activity.kind == Kind.CONTACT_MERGED]
+    return set(ContactMerge.objects.undoable().filter(pk__in=merges).values_list("pk", flat=True)) if merges else set()
+
+
+def _line(activity: Activity, labels: dict[str, str], undoable: set[int]) -> Line:
     changes = [
         Change(labels.get(change["field"], change["field"].removeprefix("field:")), change["old"], change["new"])
         for change in activity.changes
     ]
-    return Line(activity, _icon(activity), _source(activity), changes, log_url(activity.data.get("log")))
+    merge = activity.data.get("merge")
+    undo = merge if merge in undoable else None
+    return Line(activity, _icon(activity), _source(activity), changes, log_url(activity.data.get("log")), undo)
 
 
 def _icon(activity: Activity) -> str:

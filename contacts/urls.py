@@ -1,6 +1,6 @@
 from django.urls import path
 
-from contacts.views import browse, edit, fields, groups, lists, record, tags
+from contacts.views import browse, edit, fields, groups, lists, merge, record, tags
 
 app_name = "contacts"
 
@@ -15,6 +15,9 @@ urlpatterns = [
     path("contacts/<int:pk>/tags/<int:tag>/remove/", groups.remove_tag, name="remove-tag"),
     path("contacts/<int:pk>/lists/join/", groups.join_list, name="join-list"),
     path("contacts/<int:pk>/lists/<int:contact_list>/leave/", groups.leave_list, name="leave-list"),
+    path("contacts/<int:pk>/merge/", merge.choose, name="merge"),
+    path("contacts/<int:pk>/merge/<int:other>/", merge.compare, name="merge-with"),
+    path("contacts/merges/<int:pk>/undo/", merge.undo, name="merge-undo"),
     path("settings/fields/", fields.fields, name="fields"),
     path("settings/fields/new/", fields.create, name="field-create"),
     path("settings/fields/<int:pk>/", fields.edit, name="field-edit"),

@@ -5,8 +5,11 @@ class RecurringPaymentsConfig(AppConfig):
     name = "recurring_payments"
 
     def ready(self) -> None:
+        from contacts import merging
         from recurring_payments import fields, navigation, panels
+        from recurring_payments.models import RecurringPayment
 
         fields.register()
         navigation.register()
         panels.register()
+        merging.register("recurring payments", merging.rows_of(RecurringPayment))

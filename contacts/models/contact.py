@@ -12,8 +12,12 @@ STANDARD_FIELDS = ("email", "first_name", "last_name", "phone")
 
 
 class ContactQuerySet(models.QuerySet["Contact"]):
+    def present(self) -> ContactQuerySet:
+        """Without those that were merged into others."""
+        return self.filter(merged_into=None)
+
     def live(self) -> ContactQuerySet:
-        return self.filter(is_test=False)
+        return self.present().filter(is_test=False)
 
     def search(self, text: str) -> ContactQuerySet:
         """Contacts whose name, address or phone contains every word of the text."""
@@ -47,6 +51,9 @@ class Contact(models.Model):
         help_text="why each field has its value; see contacts.facts",
     )
     source_deleted_at = models.DateTimeField(null=True, blank=True, help_text="when the customer was deleted at Stripe")
+    # The row stays and keeps its address, so that what comes for the address finds the other contact.
+    merged_into = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="absorbed")
+    merged_at = models.DateTimeField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1, help_text="+1 at every change by hand, so two editors notice")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -26,7 +26,7 @@ SHOWN = ("email", "first_name", "last_name", "phone", "is_test", "source_deleted
 @require_safe
 @role_required("staff")
 def contacts(request: HttpRequest) -> HttpResponseBase:
-    found = ContactFilter(request.GET, queryset=Contact.objects.all())
+    found = ContactFilter(request.GET, queryset=Contact.objects.present())
     sort, order = ordering(request.GET.get("sort", ""))
     rows = found.qs.order_by(*order).only(*SHOWN).prefetch_related("tags", "identities")
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
@@ -42,7 +42,7 @@ def contacts(request: HttpRequest) -> HttpResponseBase:
 def export_contacts(request: HttpRequest) -> HttpResponseBase:
     """The contacts of the list as it is filtered now. POST, because the export is written down."""
     require(request, "marketer")
-    found = ContactFilter(request.GET, queryset=Contact.objects.all())
+    found = ContactFilter(request.GET, queryset=Contact.objects.present())
     kind = "jsonl" if request.POST.get("format") == "jsonl" else "csv"
     audit.record(
         request, "exported contacts", f"{found.qs.count()} contacts", format=kind, filter=request.GET.urlencode()

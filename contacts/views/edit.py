@@ -23,7 +23,7 @@ FORM_ID = "contact-form"
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
 def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
-    contact = get_object_or_404(Contact, pk=pk)
+    contact = get_object_or_404(Contact.objects.present(), pk=pk)
     form = ContactForm(request.POST or None, contact=contact)
     if not form.is_valid():
         return _answer(request, form, status=422 if form.errors else 200)

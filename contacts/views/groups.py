@@ -21,7 +21,7 @@ SUGGESTED = 200
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
 def add_tag(request: HttpRequest, pk: int) -> HttpResponseBase:
-    contact = get_object_or_404(Contact, pk=pk)
+    contact = get_object_or_404(Contact.objects.present(), pk=pk)
     form = TagNameForm(request.POST or None)
     if form.is_valid():
         name = form.cleaned_data["name"]
@@ -35,7 +35,7 @@ def add_tag(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @role_required("marketer")
 def remove_tag(request: HttpRequest, pk: int, tag: int) -> HttpResponseBase:
-    contact = get_object_or_404(Contact, pk=pk)
+    contact = get_object_or_404(Contact.objects.present(), pk=pk)
     name = get_object_or_404(Tag, pk=tag).name
     if editing.remove_tag(contact, name, require(request, "marketer")):
         messages.success(request, f"Tag “{name}” removed")
@@ -45,7 +45,7 @@ def remove_tag(request: HttpRequest, pk: int, tag: int) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
 def join_list(request: HttpRequest, pk: int) -> HttpResponseBase:
-    contact = get_object_or_404(Contact, pk=pk)
+    contact = get_object_or_404(Contact.objects.present(), pk=pk)
     form = JoinListForm(request.POST or None, contact=contact)
     if form.is_valid():
         joined = form.cleaned_data["list"]
@@ -58,7 +58,7 @@ def join_list(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @role_required("marketer")
 def leave_list(request: HttpRequest, pk: int, contact_list: int) -> HttpResponseBase:
-    contact = get_object_or_404(Contact, pk=pk)
+    contact = get_object_or_404(Contact.objects.present(), pk=pk)
     left = get_object_or_404(ContactList, pk=contact_list)
     if editing.leave_list(contact, left, require(request, "marketer")):
         messages.success(request, f"Removed from list “{left}”")
