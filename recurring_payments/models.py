@@ -1,10 +1,11 @@
-"""Recurring payments: what a contact pays again and again, from whatever source. Fields as docs/requirements.md, section 2."""
+"""Recurring payments: what a contact pays again and again, from whatever source."""
 
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 from django.urls import reverse
 
 from contacts.models import Contact
@@ -158,6 +159,14 @@ class RecurringPayment(Address):
             models.Index(fields=["next_payment_date", "id"], name="recurring_payment_next"),
             models.Index(fields=["-start_date", "-id"], name="recurring_payment_newest"),
             models.Index(fields=["currency", "payment_amount", "id"], name="recurring_payment_amount"),
+            models.Index(
+                models.F("next_payment_date").desc(nulls_last=True),
+                models.F("id").desc(),
+                name="recurring_payment_latest",
+            ),
+            models.Index(fields=["name", "id"], name="recurring_payment_name"),
+            GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="recurring_payment_name_words"),
+            GinIndex(fields=["line_item_names"], name="recurring_payment_products"),
         ]
 
     def __str__(self) -> str:
