@@ -27,7 +27,8 @@ def money_text(minor: int, currency: str) -> str:
     locale, places = reader_locale(), digits(currency)
     pattern = copy(locale.currency_formats["standard"])
     pattern.frac_prec = (places, places)
-    return pattern.apply(to_major(minor, currency), locale, currency=currency.upper() or "XXX", currency_digits=False)
+    value = to_major(minor, currency)
+    return str(pattern.apply(value, locale, currency=currency.upper() or "XXX", currency_digits=False))
 
 
 def day_text(value: date | datetime) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
@@ -10,7 +12,7 @@ from django.urls import reverse
 
 from contacts.models import Contact
 
-_WORDS = {"max_length": 255, "blank": True, "default": ""}
+_WORDS: dict[str, Any] = {"max_length": 255, "blank": True, "default": ""}
 
 
 class Status(models.TextChoices):
