@@ -122,11 +122,11 @@ def ordering(name: str) -> tuple[str, list[OrderBy]]:
 
 
 def distinct(column: str) -> list[str]:
-    """The different values of a column an index begins with, by jumping from one to the next.
+    """The different values of a field an index begins with, by jumping from one to the next.
 
     DISTINCT would read every row. Source: PostgreSQL wiki, "Loose indexscan".
     """
-    name = connection.ops.quote_name(Order._meta.get_field(column).column)
+    name = connection.ops.quote_name(column)
     table = connection.ops.quote_name(Order._meta.db_table)
     statement = f"""
         WITH RECURSIVE found AS (

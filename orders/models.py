@@ -42,7 +42,9 @@ class Order(models.Model):
     somebody is known for it.
     """
 
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="orders", null=True, blank=True)
+    contact = models.ForeignKey(
+        Contact, on_delete=models.CASCADE, related_name="orders", null=True, blank=True, db_index=False
+    )
     source = models.CharField(max_length=30)
     account = models.CharField(max_length=255)
     is_test = models.BooleanField(default=False)
@@ -67,6 +69,7 @@ class Order(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint("source", "account", "is_test", "external_id", name="order_once")]
+        # The indexes of contact and of an item's order are the longer ones that begin with them.
         indexes = [
             models.Index(fields=["contact", "-placed_at", "-id"], name="order_of_contact"),
             models.Index(fields=["-placed_at", "-id"], name="order_newest"),
@@ -93,7 +96,7 @@ class Order(models.Model):
 class OrderItem(models.Model):
     """A line of an order, in the source's order of lines."""
 
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items", db_index=False)
     position = models.PositiveIntegerField()
     name = models.CharField(max_length=500, blank=True, default="")
     sku = models.CharField(max_length=255, blank=True, default="")

@@ -218,8 +218,8 @@ def _known(records: list[OrderRecord]) -> _Known:
         known.orders[order.pk] = order
         known.by_id[order.source, order.account, order.is_test, order.external_id] = order
     for tie in ties:
-        if order := known.orders.get(tie.order_id):
-            known.by_reference[tie.source, tie.account, tie.is_test, tie.reference] = order
+        if tie.order_id in known.orders:
+            known.by_reference[tie.source, tie.account, tie.is_test, tie.reference] = known.orders[tie.order_id]
     for item in OrderItem.objects.filter(order__in=known.orders).order_by("order", "position"):
         known.items.setdefault(item.order_id, []).append(Item(item.name, item.sku, item.quantity, item.amount))
     return known
