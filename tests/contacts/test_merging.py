@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import IntegrityError
@@ -12,11 +14,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from common.origin import Origin
-from connections.models import Connection, SyncLogEntry
+from connections.models import Connection, Resource, SyncLogEntry
 from contacts import editing, merging
 from contacts.models import Activity, Contact, ContactList, ContactMerge, CustomField, Identity, Kind
 from orders.models import Order
 from recurring_payments.models import RecurringPayment
+from sandbox.stripe import SandboxAccount
+from tests.connections.conftest import account, connect, deliver, live_hook, stripe  # noqa: F401  (fixtures)
 from tests.contacts.conftest import START, record, sync
 from tests.contacts.test_records import apply_until_stored, together
 from users.models import AuditEntry, User
@@ -27,8 +31,11 @@ Pair = tuple[Contact, Contact]
 @pytest.fixture
 def pair(db: None) -> Pair:
     """Ana twice: the second has the newer phone, and billing."""
-    about = {"first_name": "Ana", "tags": ("shared", "first")}
-    sync(record(1, customer="cus_1", email="ana@example.com", at=10, phone="111", **about))
+    sync(
+        record(
+            1, customer="cus_1", email="ana@example.com", at=10, phone="111", first_name="Ana", tags=("shared", "first")
+        )
+    )
     sync(record(2, customer="cus_2", email="Ana@Work.example", at=20, phone="222", tags=("shared", "second")))
     kept, gone = Contact.objects.order_by("pk")
     origin = {"source": "stripe", "account": "acct_1", "contact": gone}
@@ -50,7 +57,7 @@ def fresh(*contacts: Contact) -> list[Contact]:
     return list(contacts)
 
 
-def belongings(contact: Contact) -> dict[str, list[object]]:
+def belongings(contact: Contact) -> dict[str, list[Any]]:
     """Everything that stands on a contact, by primary key or name."""
     return {
         "tags": sorted(contact.tags.values_list("name", "contacttag__added_at")),
@@ -267,7 +274,8 @@ def test_a_merged_contact_is_hidden_and_its_page_leads_to_the_kept_one(
     merging.merge(kept.pk, gone.pk, marketer)
     assert list(Contact.objects.live()) == [kept]
     assert marketer_client.get(reverse("contacts:list")).context["page"].paginator.count == 1
-    exported = b"".join(marketer_client.post(reverse("contacts:export"), {"format": "jsonl"}).streaming_content)
+    answer: Any = marketer_client.post(reverse("contacts:export"), {"format": "jsonl"})
+    exported = b"".join(answer.streaming_content)
     assert exported.count(b"\n") == 1
     response = marketer_client.get(gone.get_absolute_url(), follow=True)
     assert response.redirect_chain == [(kept.get_absolute_url(), 302)]
@@ -307,3 +315,35 @@ def test_two_that_cannot_be_merged_are_refused_on_the_page(pair: Pair, marketer_
     response = marketer_client.post(reverse("contacts:merge-with", args=[pair[0].pk, other.pk]))
     assert response.status_code == 422
     assert b"A test contact and a live one cannot be merged." in response.content
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_stripe_tells_of_a_merged_customer_or_address_stands_on_the_kept_contact(
+    connect: Callable[..., Resource],  # noqa: F811
+    live_hook: None,  # noqa: F811
+    account: SandboxAccount,  # noqa: F811
+    deliver: Callable[[], list[Any]],  # noqa: F811
+    marketer: User,
+) -> None:
+    for kind in ("customer", "subscription", "invoice", "charge", "checkout_session"):
+        connect(kind)
+    account.create_customer(email="ana@example.com", name="Ana")
+    customer = account.create_customer(email="ana@work.example", name="Ana")
+    subscription = account.subscribe(customer["id"], amount=4900, currency="eur", product="Pro plan")
+    deliver()
+    kept, gone = (Contact.objects.get(email_key=key) for key in ("ana@example.com", "ana@work.example"))
+    before = belongings(gone)
+    assert before["orders"]
+    assert before["recurring"]
+    assert before["log"]
+    done = merging.merge(kept.pk, gone.pk, marketer)
+    account.cancel(subscription["id"])
+    account.buy(email="ana@work.example", amount=700, currency="eur")
+    deliver()
+    assert Contact.objects.count() == 2
+    assert not any(belongings(fresh(gone)[0]).values())
+    assert set(Order.objects.values_list("contact", flat=True)) == {kept.pk}
+    assert RecurringPayment.objects.get().contact == kept
+    merging.undo(done.pk, marketer)
+    assert belongings(gone)["recurring"] == before["recurring"]
+    assert belongings(gone)["orders"] == before["orders"]
