@@ -87,7 +87,7 @@ class LogFilter(django_filters.FilterSet):
     def by_contact(self, entries: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
         if value.isascii() and value.isdigit() and len(value) < 19:
             return entries.filter(contact=int(value))
-        people = list(Contact.objects.search(value).order_by().values_list("pk", flat=True)[:MOST_CONTACTS])
+        people = list(Contact.objects.present().search(value).order_by().values_list("pk", flat=True)[:MOST_CONTACTS])
         return entries.filter(Q(contact__in=people) | Q(contact=None, contact_email__iexact=value))
 
     def by_since(self, entries: QuerySet[Any], _name: str, value: date) -> QuerySet[Any]:

@@ -25,7 +25,7 @@ def key_for(label: str) -> str:
 
 def holding(field: CustomField) -> QuerySet[Contact]:
     """Contacts that have a value in the field."""
-    return Contact.objects.filter(custom__has_key=field.key)
+    return Contact.objects.present().filter(custom__has_key=field.key)
 
 
 def add(field: CustomField) -> CustomField:
