@@ -49,11 +49,27 @@ def refresh(connection: Connection, changed: dict[str, Told]) -> None:
     kinds = set(connection.resources.active().filter(data=Resource.Data.ALL).values_list("kind", flat=True))
     if not changed or not kinds:
         return
+    _one_at_a_time(connection, changed.keys())
     purchase = _purchases(connection, changed.keys())
     if "subscription" in kinds:
         _refresh_recurring(connection, changed, purchase)
     if kinds & set(ORDER_RESOURCES):
         _refresh_orders(connection, changed, purchase)
+
+
+def _one_at_a_time(connection: Connection, keys: Iterable[str]) -> None:
+    """Let workers that hold parts of one purchase or subscription go one after the other.
+
+    Each reads what the other has committed only after it has these rows, so whoever comes last derives from both. An
+    object that is named but not held gets an empty row to meet at.
+    """
+    rows = list(_rows(connection, keys))
+    meeting = {key for row in rows for key in (row.key, *row.refs) if _is_purchase(key) or _is_subscription(key)}
+    remote_objects.lock(connection, meeting)
+
+
+def _is_subscription(key: str) -> bool:
+    return key.startswith("subscription:")
 
 
 def rederive(connection: Connection, kind: str) -> None:
@@ -72,9 +88,9 @@ def _refresh_recurring(connection: Connection, changed: dict[str, Told], purchas
     shared = [key for key in changed if key.partition(":")[0] in _SHARED]
     direct = {key for key in changed if key.startswith("subscription:")}
     billed = {ref for row in purchase.values() for ref in row.refs if ref.startswith("subscription:")}
-    rows = {row.key: row for row in _rows(connection, direct | billed)}
-    rows |= {row.key: row for row in _naming(connection, ("subscription",), shared)}
-    subscriptions = [row for row in rows.values() if row.body is not None]
+    affected = direct | billed | {row.key for row in _naming(connection, ("subscription",), shared)}
+    remote_objects.lock(connection, affected)
+    subscriptions = [row for row in _rows(connection, affected) if row.body is not None]
     if not subscriptions:
         return
     billings = _billings(connection, subscriptions)
@@ -226,7 +242,9 @@ def _people(connection: Connection, known: list[tuple[str, str]]) -> dict[str, i
         source=connection.source, account=connection.account, is_test=connection.is_test, external_id__in=customers
     )
     people = Contact.objects.filter(is_test=connection.is_test, email_key__in=addresses)
-    return dict(people.values_list("email_key", Coalesce("merged_into", "pk"))) | dict(mine.values_list("external_id", "contact_id"))
+    return dict(people.values_list("email_key", Coalesce("merged_into", "pk"))) | dict(
+        mine.values_list("external_id", "contact_id")
+    )
 
 
 def _address_key(address: str) -> str:

@@ -103,7 +103,9 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
 
 def walkable() -> DueQuerySet:
     """Windows somebody may walk now."""
-    open_ = SyncWindow.objects.filter(run__state__in=_WALKING, run__resource__connection__state=Connection.State.ACTIVE)
+    open_ = SyncWindow.objects.get_queryset().filter(
+        run__state__in=_WALKING, run__resource__connection__state=Connection.State.ACTIVE
+    )
     return open_.exclude(Q(run__resource__connection__status__throttled_until__gt=Now()))
 
 

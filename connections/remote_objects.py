@@ -103,6 +103,20 @@ def wish(connection: Connection, keys: set[str]) -> None:
     )
 
 
+def lock(connection: Connection, keys: set[str]) -> None:
+    """Hold these rows, in order of key, until the transaction ends. Those that do not exist are made, empty."""
+    known = {row.key for row in rows(connection, keys).only("type", "external_id")}
+    RemoteObject.objects.bulk_create(
+        [
+            RemoteObject(connection=connection, type=kind, external_id=external_id)
+            for kind, _, external_id in (key.partition(":") for key in sorted(keys - known))
+        ],
+        ignore_conflicts=True,
+    )
+    held = rows(connection, keys).order_by("type", "external_id").select_for_update(no_key=True)
+    list(held.values_list("pk"))
+
+
 def rows(connection: Connection, keys: set[str]) -> QuerySet[RemoteObject]:
     """What we hold, or wish for, of these objects."""
     ids_by_type: dict[str, list[str]] = {}

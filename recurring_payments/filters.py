@@ -172,7 +172,8 @@ def distinct(*columns: str) -> list[tuple[str, ...]]:
 
     DISTINCT would read every row. Source: PostgreSQL wiki, "Loose indexscan".
     """
-    quoted = [connection.ops.quote_name(RecurringPayment._meta.get_field(name).column) for name in columns]
+    known = {field.name: str(field.column) for field in RecurringPayment._meta.concrete_fields}
+    quoted = [connection.ops.quote_name(known[name]) for name in columns]
     table, names = connection.ops.quote_name(RecurringPayment._meta.db_table), ", ".join(quoted)
     of_found = ", ".join(f"found.{name}" for name in quoted)
     statement = f"""
@@ -186,7 +187,8 @@ def distinct(*columns: str) -> list[tuple[str, ...]]:
         SELECT {names} FROM found LIMIT 200"""  # noqa: S608  (only names of columns)
     with connection.cursor() as cursor:
         cursor.execute(statement)
-        return cursor.fetchall()
+        rows: list[tuple[str, ...]] = cursor.fetchall()
+    return rows
 
 
 def _today() -> datetime:

@@ -61,7 +61,9 @@ def upsert(records: list[RecurringPaymentRecord]) -> None:
     newest = {_identity(record): record for record in records}
     ordered = [newest[identity] for identity in sorted(newest)]
     held = _held(ordered)
-    new, changed, told = [], [], []
+    new: list[RecurringPayment] = []
+    changed: list[RecurringPayment] = []
+    told: list[tuple[RecurringPayment, RecurringPaymentRecord, Kind, list[dict[str, Any]]]] = []
     for record in ordered:
         row = held.get(_identity(record))
         if row is None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection as database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +30,7 @@ _OURS = {"id", "contact_id", "order_id", "created_at", "updated_at", "last_synce
 
 
 def happened(account: SandboxAccount) -> None:
-    """A shop's life: a subscription that fails and recovers, purchases with and without customer, refunds, a dispute."""
+    """A subscription that fails and recovers, purchases with and without customer, a refund, a dispute."""
     customer = account.create_customer(email="ada@mill.example", name="Ada Miller", phone="1")
     subscription = account.subscribe(customer["id"], amount=2900, currency="eur", product="Mill Pro")
     account.renew(subscription["id"])
@@ -117,6 +119,38 @@ def test_history_pages_in_between(ordered: dict[str, Any], account: SandboxAccou
         historical.drain()
     receive(connection, events, chance)
     assert state() == ordered
+
+
+def test_four_workers_at_once(
+    account: SandboxAccount, stripe: Sandbox, connect: Callable[..., Resource], live_hook: None
+) -> None:
+    """Workers that hold different parts of one purchase or subscription at the same moment lose neither."""
+    for kind in KINDS:
+        connect(kind)
+    for _ in range(3):
+        happened(account)
+    stripe.deliver()
+    work()
+    ordered = state()
+    forget()
+    connection = Connection.objects.get()
+    for event in account.events():
+        body = json.dumps(event).encode()
+        inbox.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+    threads = [threading.Thread(target=_work_a_few_at_a_time) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    work()
+    assert state() == ordered
+
+
+def _work_a_few_at_a_time() -> None:
+    while events := InboundEvent.objects.claim(3):
+        for event in events:
+            inbox.work([event])
+    database.close()
 
 
 def receive(connection: Connection, bodies: list[bytes], chance: random.Random) -> None:

@@ -106,11 +106,11 @@ def _missing(client: Client) -> tuple[str, ...]:
                 code="permission",
                 permission=lacking or permission,
             )
-    lacking: set[str] = set()
+    wanting: set[str] = set()
     for kind, listing in LISTINGS.items():
         if kind != "customer":
-            _try_listing(client, listing, lacking)
-    return tuple(sorted(lacking))
+            _try_listing(client, listing, wanting)
+    return tuple(sorted(wanting))
 
 
 def _try_listing(client: Client, listing: Listing, lacking: set[str]) -> None:

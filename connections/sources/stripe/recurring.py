@@ -6,6 +6,7 @@ Rules: docs/requirements.md, section 2 and 2.1. Shapes old and new are read by `
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 from connections.sources.base import Json
 from connections.sources.stripe import shapes
@@ -144,13 +145,17 @@ def _line_items(billing: Billing) -> Json:
 
 def _card(method: Json) -> Json:
     card = shapes.get(method, "card") or (method if method.get("object") == "card" else {})
-    year, month = card.get("exp_year"), card.get("exp_month")
-    known = isinstance(year, int) and isinstance(month, int) and 1 <= month <= 12 and 1 <= year <= 9999
     return {
-        "payment_method_expiration": date(year, month, 1) if known else None,
+        "payment_method_expiration": _first_of_month(card.get("exp_year"), card.get("exp_month")),
         "payment_method_brand": shapes.text(card.get("brand"))[:60],
         "payment_method_last4": shapes.text(card.get("last4"))[:10],
     }
+
+
+def _first_of_month(year: Any, month: Any) -> date | None:
+    if not isinstance(year, int) or not isinstance(month, int):
+        return None
+    return date(year, month, 1) if 1 <= month <= 12 and 1 <= year <= 9999 else None
 
 
 def _extras(billing: Billing) -> Json:
