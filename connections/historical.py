@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 
 from common.due import LEASE, DueQuerySet, State
@@ -219,8 +219,9 @@ def _advance(
     # What is neither is a row whose newer state was known already.
     counts["unchanged"] += len(outcomes) - sum(counts.values())
     SyncRun.objects.filter(pk=run.pk).update(
-        state=SyncRun.State.RUNNING,
-        message="",
+        # A pause or cancel that came while the page was written stands.
+        state=Case(When(state__in=_WALKING, then=Value(SyncRun.State.RUNNING)), default=F("state")),
+        message=Case(When(state__in=_WALKING, then=Value("")), default=F("message")),
         listed=F("listed") + len(rows),
         seen=F("seen") + len(rows),
         **{name: F(name) + count for name, count in counts.items()},

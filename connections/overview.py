@@ -173,6 +173,14 @@ def resource_lines(resources: QuerySet[Resource]) -> list[ResourceLine]:
     return [ResourceLine(resource, runs.get(resource.pk)) for resource in found]
 
 
+def resource_line(resource_id: int) -> ResourceLine:
+    """One resource with its newest import and what today's log says of it. Four queries."""
+    line = resource_lines(Resource.objects.filter(pk=resource_id))[0]
+    key = (line.resource.connection_id, line.resource.kind)
+    line.today = _today([key[0]]).get(key, Today())
+    return line
+
+
 def newest_runs(resource_ids: list[int]) -> dict[int, SyncRun]:
     """Resource -> its newest import, with windows for its progress. Two queries."""
     runs = (

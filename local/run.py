@@ -88,5 +88,8 @@ def running(path: Path, kind: str, in_use: str, *, wait: float = 1) -> Iterator[
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+        # After a hang-up there may be nobody left to tell.
+        with contextlib.suppress(OSError):
+            _say("Stopping; the data stays.")
         (data.path / RUNTIME).unlink(missing_ok=True)
         engines.stop()

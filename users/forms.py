@@ -11,7 +11,7 @@ from users.models import Invitation, Role, User
 
 
 class InvitationForm(forms.Form):
-    email = forms.EmailField(label="E-mail", max_length=254)
+    email = forms.EmailField(label="Email", max_length=254)
     role = forms.ChoiceField(choices=Role.choices, initial=Role.STAFF)
 
     def clean_email(self) -> str:
@@ -34,7 +34,7 @@ class ProfileForm(forms.ModelForm):
 class AcceptForm(forms.Form):
     """The e-mail is asked for only where the invitation names none: on the first start."""
 
-    email = forms.EmailField(label="E-mail", max_length=254)
+    email = forms.EmailField(label="Email", max_length=254)
     name = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "name"}))
     password = forms.CharField(
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),

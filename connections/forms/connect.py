@@ -60,6 +60,8 @@ class ConnectForm(forms.Form):
             "Sessions, payments, payment methods, products, prices, disputes and events, and writes its own webhook "
             "endpoint. Nothing else is changed in Stripe."
         ),
+        # The browser asks for it before sending: a refused form comes back without the key.
+        widget=forms.CheckboxInput(attrs={"required": True}),
         error_messages={"required": _("Tick this box to allow access to the account.")},
     )
 

@@ -61,12 +61,12 @@ def progress(request: HttpRequest, pk: int) -> HttpResponseBase:
     run = _run(pk)
     if not is_fragment(request):
         return redirect("connections:resource", pk=run.resource_id)
-    line = overview.resource_lines(Resource.objects.filter(pk=run.resource_id))[0]
+    line = overview.resource_line(run.resource_id)
     if target_id(request).startswith("run-"):
         line.run = SyncRun.objects.select_related("started_by").prefetch_related("windows").get(pk=run.pk)
         response = render(request, "connections/_run.html", {"run": line.run, "line": line})
     else:
-        response = render(request, "connections/_status.html", {"line": line})
+        response = render(request, "connections/_progress_of_row.html", {"line": line, "out_of_band": True})
     if not run.is_open:
         trigger(response, "announce", message=f"The import of {run.resource} has ended: {run.get_state_display()}.")
     return response

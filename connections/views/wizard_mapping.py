@@ -197,7 +197,8 @@ def _refusal(error: EndpointCap | SourceError | None) -> dict[str, Any]:
     return {
         "refusal": error,
         "cap": error if cap else None,
-        "webhook_permission": permission if permission.startswith("rak_webhook") else "",
+        # Writing includes reading at Stripe; the right to read is only the first one to be missed.
+        "webhook_permission": "rak_webhook_write" if permission.startswith("rak_webhook") else "",
     }
 
 

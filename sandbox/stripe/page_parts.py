@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .book import Book
     from .world import Account, World
 
+# Currencies of the demo that do not count in hundredths.
+PLACES = {"jpy": 0, "kwd": 3}
 STYLE = Path(__file__).with_name("page.css").read_text()
 
 
@@ -18,6 +20,7 @@ def frame(body: str, told: str, base_url: str) -> str:
     status = f'<p role="status">{escape(told)}</p>' if told else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Stripe sandbox</title>'
+        '<link rel="icon" href="data:,">'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
         '<header><h1>Stripe sandbox</h1><p class="quiet">A small Stripe of our own. '
         f"API base: <code>{escape(base_url)}</code>. "
@@ -50,6 +53,12 @@ def keys(account: "Account", livemode: bool) -> str:
     )
 
 
+def money(amount: int, currency: str) -> str:
+    """An amount in the smallest unit as people write it: 109450, usd -> 1,094.50 USD."""
+    places = PLACES.get(currency, 2)
+    return f"{amount / 10**places:,.{places}f} {currency.upper()}"
+
+
 def section(title: str, body: str) -> str:
     return f"<section><h2>{title}</h2>{body}</section>"
 
@@ -74,7 +83,7 @@ def buttons(account: "Account", livemode: bool, newest: Json) -> str:
     count = '<input name="count" type="number" value="1000" min="1" max="200000" aria-label="How many customers">'
     actions = button("create_customer", "Create customer", name + email)
     actions += button("subscribe", "Subscribe someone new") + button("subscribe", "Start a trial", trial_days=14)
-    actions += button("buy", "Buy by Checkout", email) + button("grow", "Grow", count)
+    actions += button("buy", "Buy by Checkout", email) + button("grow", "Add so many customers", count)
     rows = [("New", actions)]
     if newest["customer"]:
         who = newest["customer"]
@@ -107,7 +116,7 @@ def buttons(account: "Account", livemode: bool, newest: Json) -> str:
         actions = button("refund", "Refund", half, charge=charge["id"]) + button(
             "dispute", "Dispute", charge=charge["id"]
         )
-        rows.append((f"Newest charge: {charge['amount']} {charge['currency'].upper()}", actions))
+        rows.append((f"Newest charge: {money(charge['amount'], charge['currency'])}", actions))
     return section(
         "Make something happen", "".join(f"<p><strong>{escape(title)}</strong></p>{actions}" for title, actions in rows)
     )

@@ -432,6 +432,8 @@ def test_progress_asks_again_only_while_the_import_moves(
     deliver()
     ended = marketer_client.get(address, headers={"HX-Request": "true"})
     assert "every 2s" not in ended.content.decode() and "announce" in ended["HX-Trigger"]
+    assert f'id="last-record-{resource.pk}" hx-swap-oob="true"' in ended.content.decode()
+    assert "None yet" not in ended.content.decode()
     row = text(marketer_client, address, **{"HX-Request": "true", "HX-Target": f"div#run-{resource.runs.get().pk}"})
     assert "30 read" in row and "every 2s" not in row
 

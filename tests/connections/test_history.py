@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection as database
+from django.db import transaction
 from django.db.models.functions import Now
 
 from common.due import State
@@ -48,6 +49,12 @@ def walk(run: SyncRun) -> SyncRun:
         ConnectionStatus.objects.update(throttled_until=None)
         SyncWindow.objects.filter(state=State.DUE).update(next_attempt_at=Now())
     raise AssertionError(f"The import stands still: {run.state} {run.message}")
+
+
+def someone_waits_for_us() -> bool:
+    with database.cursor() as cursor:
+        cursor.execute("select exists(select from pg_locks where pg_backend_pid() = any(pg_blocking_pids(pid)))")
+        return bool(cursor.fetchone()[0])
 
 
 def walk_in_threads(count: int) -> None:
@@ -163,6 +170,22 @@ def test_pause_resume_and_cancel(start: Start) -> None:
     assert historical.resume(run)
     audit(walk(run), 230)
     assert not historical.cancel(run)
+
+
+@pytest.mark.parametrize("change", [historical.pause, historical.cancel])
+def test_a_change_while_a_page_is_written_stands(start: Start, change: Callable[[SyncRun], bool]) -> None:
+    run = start()
+    page = threading.Thread(target=lambda: (historical.drain(seconds=0.001), database.close()))
+    with transaction.atomic():
+        # The page has read that the import runs, and now waits for the account.
+        Connection.objects.select_for_update(no_key=True).get(pk=run.resource.connection_id)
+        page.start()
+        eventually(someone_waits_for_us)
+        assert change(run)
+    page.join(60)
+    run.refresh_from_db()
+    assert run.state == ("paused" if change is historical.pause else "cancelled")
+    assert run.seen, "the page itself was written"
 
 
 def test_a_cancelled_import_keeps_what_it_brought(start: Start) -> None:

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
 def test_the_first_admin_comes_in_and_invites_a_colleague(open_page: Callable[..., Any], javascript: bool) -> None:
     page = open_page(None, accounts.invite(None, "", Role.ADMIN), javascript=javascript)
-    page.get_by_label("E-mail").fill("ada@example.com")
+    page.get_by_label("Email").fill("ada@example.com")
     page.get_by_label("Name").fill("Ada Admin")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Create account").click()
@@ -28,7 +28,7 @@ def test_the_first_admin_comes_in_and_invites_a_colleague(open_page: Callable[..
     page.goto("/settings/")
     page.get_by_role("link", name="Users", exact=True).click()
     page.get_by_role("link", name="Invite user").click()
-    page.get_by_label("E-mail").fill("sam@example.com")
+    page.get_by_label("Email").fill("sam@example.com")
     page.get_by_label("Role").select_option("marketer")
     page.get_by_role("button", name="Create invitation").click()
     link = page.get_by_label("Link", exact=True).input_value()
