@@ -3,7 +3,8 @@
 `Contact.facts[field]` holds one candidate a slot: {slot: {"t": epoch seconds, "id": object id, "v": value,
 "log": SyncLogEntry id or None}}. A slot is a changing object ("stripe:customer:cus_1"), a kind of unchanging ones
 ("stripe:charge"), or "user". The winner is the greatest (t, slot, id), so facts may arrive in any order and any number
-of times and end in the same value. When a changing object loses a value, the next best fact shows again.
+of times and end in the same value. Of a changing object only its newest state may be told, which the guard of
+RemoteObject sees to. When a changing object loses a value, the next best fact shows again.
 """
 
 from __future__ import annotations
