@@ -25,6 +25,7 @@ from contacts.records import ContactOutcome, ContactRecord
 TAG = "stripe-integration"
 Result = SyncLogEntry.Result
 NO_EMAIL = "the mapped e-mail is empty"
+_STORED = (Verdict.TAKEN, Verdict.ENRICHED)
 
 
 @dataclass
@@ -88,7 +89,7 @@ def ingest(connection: Connection, batch: list[Incoming]) -> list[Outcome]:
     own_verdicts: list[Verdict | None] = []
     for outcome, group in zip(outcomes, states, strict=True):
         told = [next(verdicts) for _ in group]
-        outcome.stored = {s.key for s, verdict in zip(group, told, strict=True) if verdict is Verdict.TAKEN}
+        outcome.stored = {s.key for s, verdict in zip(group, told, strict=True) if verdict in _STORED}
         own_verdicts.append(told[0] if told else None)
     _note_missing(work, batch, outcomes, own_verdicts)
     _apply(work, batch, outcomes, own_verdicts)

@@ -15,9 +15,13 @@ from connections.sources.stripe import order, shapes
 
 
 class Verdict(Enum):
-    """`WANTED`: the payloads do not tell which state is newer, so the object is fetched."""
+    """`WANTED`: the payloads do not tell which state is newer, so the object is fetched.
+
+    `ENRICHED`: ours is kept, but for parts it lacked.
+    """
 
     TAKEN = "taken"
+    ENRICHED = "enriched"
     STALE = "stale"
     WANTED = "wanted"
 
@@ -57,7 +61,7 @@ def hold(connection: Connection, states: list[ObjectState], needed: set[str]) ->
     verdicts = []
     for state, is_new in zip(states, news, strict=True):
         row = known.setdefault(state.key, _blank(connection, state.type, state.external_id))
-        verdict = _consider(row, state) if is_new else Verdict.TAKEN
+        verdict = _enrich(row, state, _consider(row, state)) if is_new else Verdict.TAKEN
         if is_new and verdict is not Verdict.STALE:
             changed[state.key] = row
         verdicts.append(verdict)
@@ -166,6 +170,17 @@ def _consider(row: RemoteObject, state: ObjectState) -> Verdict:
     return _take(row, state) if newer else Verdict.STALE
 
 
+def _enrich(row: RemoteObject, state: ObjectState, verdict: Verdict) -> Verdict:
+    """Even an older state may bring parts that ours lacks."""
+    if verdict is not Verdict.STALE or row.body is None:
+        return verdict
+    body = order.completed(row.type, row.body, state.body)
+    if body is row.body:
+        return verdict
+    row.body = body
+    return Verdict.ENRICHED
+
+
 def _suspicious(row: RemoteObject, state: ObjectState) -> bool:
     """A newer event that undoes what Stripe never undoes."""
     if row.deleted_at:
@@ -174,7 +189,8 @@ def _suspicious(row: RemoteObject, state: ObjectState) -> bool:
 
 
 def _take(row: RemoteObject, state: ObjectState) -> Verdict:
-    row.body, row.as_of, row.previous = state.body, state.as_of, state.previous
+    row.body = order.completed(row.type, state.body, row.body)
+    row.as_of, row.previous = state.as_of, state.previous
     row.refs = shapes.references(state.body)
     row.event_id, row.event_type, row.api_version = state.event_id, state.event_type, state.api_version
     row.deleted_at = state.as_of if state.deleted else None

@@ -24,6 +24,8 @@ _LIFECYCLE: dict[str, dict[str, int]] = {
     "payment_intent": {"canceled": 9, "succeeded": 9},
 }
 _TERMINAL = 9
+# Expanded in our lists, absent from events, and the same for the object's whole life.
+_BROUGHT_ALONG = {"checkout_session": ("line_items",)}
 
 
 def later(
@@ -38,6 +40,15 @@ def later(
     newer = bool(previous) and _contains(held, shapes.undo(new, previous))
     older = bool(held_previous) and _contains(new, shapes.undo(held, held_previous))
     return None if newer == older else newer
+
+
+def completed(kind: str, body: Json, other: Json | None) -> Json:
+    """The body with parts that only a list brings along and an event leaves out, from another state of the object.
+
+    The same object if nothing is missing.
+    """
+    missing = {key: other[key] for key in _BROUGHT_ALONG.get(kind, ()) if other and key in other and key not in body}
+    return body | missing if missing else body
 
 
 def goes_back(kind: str, held: Json, new: Json) -> bool:
