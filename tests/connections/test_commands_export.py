@@ -20,6 +20,7 @@ from connections.models import Resource, SyncLogEntry
 from contacts.models import Contact, CustomField
 from local.data import ROOT
 from sandbox.stripe import Sandbox, SandboxAccount
+from tests.connections.conftest import work
 from tests.live import process_environment
 from users.models import AuditEntry
 
@@ -68,10 +69,34 @@ def synced(
 
 
 def test_every_export_has_the_keys_of_the_contract(synced: SandboxAccount) -> None:
-    assert set(EXPORTS) == set(KEYS)
+    assert set(EXPORTS) == {*KEYS, "orders", "recurring_payments"}
     for what, keys in KEYS.items():
         found = rows(what)
         assert found and all(list(row) == keys.split() for row in found)
+
+
+def test_orders_and_recurring_payments_are_exported(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource]
+) -> None:
+    """Amounts as decimal strings of the major unit, currencies upper-case, missing as null."""
+    connect("subscription")
+    connect("invoice")
+    customer = account.create_customer(email="ada@mill.example", name="Ada Miller")
+    account.subscribe(customer["id"], amount=2900, currency="eur", product="Mill Pro")
+    stripe.deliver()
+    work()
+    (order,) = rows("orders")
+    assert list(order) == [
+        "source", "account", "external_id", "contact_email", "status", "currency",
+        "total", "tax", "discount", "shipping", "refunded", "items", "placed_at",
+    ]  # fmt: skip
+    assert (order["contact_email"], order["status"], order["total"]) == ("ada@mill.example", "paid", "29.00")
+    (recurring,) = rows("recurring_payments")
+    assert list(recurring)[:4] == ["contact_email", "source", "account", "legacy_connection_id"]
+    assert (recurring["payment_amount"], recurring["currency"], recurring["name"]) == ("29.00", "EUR", "Mill Pro")
+    assert recurring["cancelled_date"] is None and len(recurring) == 3 + 60
+    for what in ("orders", "recurring_payments"):
+        assert export(what, "--format", "csv").count("ada@mill.example") >= 1
 
 
 def test_the_sync_log_has_one_row_per_event_or_history_record(synced: SandboxAccount) -> None:
