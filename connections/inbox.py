@@ -21,7 +21,7 @@ from connections.sources.stripe import translate
 from connections.sources.stripe.translate import Envelope, Unreadable
 
 logger = logging.getLogger(__name__)
-BATCH = 100
+BATCH = 500
 DRAIN_SECONDS = 20
 _CROSSWISE_TRIES = 5
 

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from django.db import connection as database
 
+from common import rows
 from connections.models import InboundEvent, SyncLogEntry
 
-_REWRITTEN = [
+# A failed attempt that went well at last: its row is written over.
+_REWRITTEN = (
     "resource_kind",
-    "mapping",
-    "contact",
+    "mapping_id",
+    "contact_id",
     "contact_email",
     "result",
     "reason",
     "changes",
     "warnings",
     "object_id",
-    "worked_at",
     "duration_ms",
-]
+)
+_OVERWRITE = f"""on conflict (id) do update set worked_at = statement_timestamp(),
+    {", ".join(f"{name} = excluded.{name}" for name in _REWRITTEN)}"""
 
 
 def reserve_ids(count: int) -> list[int]:
     """Primary keys for rows yet to be written: facts name the row that brings them before it exists."""
+    if not count:
+        return []
     with database.cursor() as cursor:
         cursor.execute(
-            "select nextval(pg_get_serial_sequence('connections_synclogentry', 'id')) from generate_series(1, %s)",
+            "select nextval('connections_synclogentry_id_seq') from generate_series(1, %s)",
             [count],
         )
         return [row[0] for row in cursor.fetchall()]
@@ -33,14 +38,14 @@ def reserve_ids(count: int) -> list[int]:
 
 def ids_for(events: list[InboundEvent | None]) -> list[int]:
     """A primary key each: that of the row an event's earlier attempt left, else a new one."""
+    # Only a failure that was counted has left a row.
+    tried = [event.pk for event in events if event and event.attempts]
     left = (
         {
             (entry.inbound_id, entry.replay): entry.pk
-            for entry in SyncLogEntry.objects.filter(inbound__in=[e.pk for e in events if e]).only(
-                "inbound_id", "replay"
-            )
+            for entry in SyncLogEntry.objects.filter(inbound__in=tried).only("inbound_id", "replay")
         }
-        if any(events)
+        if tried
         else {}
     )
     found = [left.get((event.pk, event.replays)) if event else None for event in events]
@@ -49,5 +54,5 @@ def ids_for(events: list[InboundEvent | None]) -> list[int]:
 
 
 def write(entries: list[SyncLogEntry]) -> None:
-    """Store the rows; a row whose primary key exists is written over (a failed attempt that now went well)."""
-    SyncLogEntry.objects.bulk_create(entries, update_conflicts=True, unique_fields=["id"], update_fields=_REWRITTEN)
+    """Store the rows; a row whose primary key exists is written over."""
+    rows.insert(entries, conflict=_OVERWRITE)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
+from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
 
+from common import rows as bulk
+from common.due import database_now
+from common.text import loads
 from connections.models import Connection, RemoteObject
 from connections.sources.base import HeldObject, ObjectState
 from connections.sources.stripe import order, shapes
@@ -32,6 +36,8 @@ class Held:
 
     rows: dict[str, RemoteObject]
     verdicts: list[Verdict]
+    # Locked, or made, by this transaction: nobody else changes them before it ends.
+    ours: set[str] = field(default_factory=set)
 
     def objects(self) -> dict[str, HeldObject]:
         return {key: as_held(row) for key, row in self.rows.items() if row.body is not None}
@@ -49,24 +55,26 @@ def hold(connection: Connection, states: list[ObjectState], needed: set[str]) ->
     Rows are locked in order of key until the caller's transaction ends. IntegrityError if another worker stores the
     same new object just now: roll back and do it again.
     """
-    keys = {state.key for state in states} | needed
-    known = {row.key: row for row in rows(connection, keys)}
-    news = [not _already_held(known.get(state.key), state) for state in states]
     # Objects that only come along unchanged (a price in each of ten thousand subscriptions) are not locked.
+    along = {state.key for state in states if state.fetched} | needed
+    known = read(connection, along)
+    news = [not _already_held(known.get(state.key), state) for state in states]
     touched = {state.key for state, is_new in zip(states, news, strict=True) if is_new}
     touched |= {key for key in needed if key not in known or known[key].body is None}
-    locked = rows(connection, touched).order_by("type", "external_id").select_for_update(no_key=True)
-    known |= {row.key: row for row in locked}
+    locked = read(connection, touched, lock=True)
+    known |= locked
     changed: dict[str, RemoteObject] = {}
     verdicts = []
     for state, is_new in zip(states, news, strict=True):
-        row = known.setdefault(state.key, _blank(connection, state.type, state.external_id))
+        row = known.get(state.key)
+        if row is None:
+            row = known[state.key] = _blank(connection, state.type, state.external_id)
         verdict = _enrich(row, state, _consider(row, state)) if is_new else Verdict.TAKEN
         if is_new and verdict is not Verdict.STALE:
             changed[state.key] = row
         verdicts.append(verdict)
     _save(changed)
-    return Held(known, verdicts)
+    return Held(known, verdicts, locked.keys() | changed.keys())
 
 
 def want(connection: Connection, held: Held, keys: set[str]) -> set[str]:
@@ -74,51 +82,95 @@ def want(connection: Connection, held: Held, keys: set[str]) -> set[str]:
 
     Their rows are locked until the transaction ends, so a fetch cannot slip in between the look and the waiting.
     """
-    unknown = rows(connection, keys - held.rows.keys()).order_by("type", "external_id")
-    held.rows.update({row.key: row for row in unknown.select_for_update(no_key=True)})
-    lacking = set()
+    unknown = keys - held.rows.keys()
+    held.rows.update(read(connection, unknown, lock=True))
+    lacking = {key for key in keys if key not in held.rows or held.rows[key].body is None}
+    if not lacking:
+        return lacking
+    now = database_now()
     missing: list[RemoteObject] = []
-    for key in sorted(keys):
+    for key in sorted(lacking):
         row = held.rows.get(key)
         if row is None:
-            kind, _, external_id = key.partition(":")
-            row = held.rows[key] = _blank(connection, kind, external_id)
-        if row.body is not None:
-            continue
-        lacking.add(key)
+            row = held.rows[key] = _blank(connection, *_parts(key))
         if row._state.adding:
-            row.wanted_at = Now()
+            row.wanted_at = now
             missing.append(row)
         elif row.wanted_at is None:
-            RemoteObject.objects.filter(pk=row.pk).update(wanted_at=Now(), wanted_attempts=0, wanted_error="")
-    RemoteObject.objects.bulk_create(missing)
+            RemoteObject.objects.filter(pk=row.pk).update(wanted_at=now, wanted_attempts=0, wanted_error="")
+    bulk.insert(missing)
     return lacking
 
 
 def wish(connection: Connection, keys: set[str]) -> None:
     """Wish for objects nobody waits for: what follows from them is made anew when they come."""
-    known = {row.key for row in rows(connection, keys)}
-    RemoteObject.objects.bulk_create(
-        [
-            RemoteObject(connection=connection, type=kind, external_id=external_id, wanted_at=Now())
-            for kind, _, external_id in (key.partition(":") for key in sorted(keys - known))
-        ],
-        ignore_conflicts=True,
-    )
+    if unknown := keys - known_keys(connection, keys):
+        _make_empty(connection, unknown, wanted_at=database_now())
 
 
 def lock(connection: Connection, keys: set[str]) -> None:
     """Hold these rows, in order of key, until the transaction ends. Those that do not exist are made, empty."""
-    known = {row.key for row in rows(connection, keys).only("type", "external_id")}
-    RemoteObject.objects.bulk_create(
-        [
-            RemoteObject(connection=connection, type=kind, external_id=external_id)
-            for kind, _, external_id in (key.partition(":") for key in sorted(keys - known))
-        ],
-        ignore_conflicts=True,
+    if not keys:
+        return
+    if missing := keys - known_keys(connection, keys, lock=True):
+        _make_empty(connection, missing)
+        known_keys(connection, missing, lock=True)
+
+
+def _make_empty(connection: Connection, keys: set[str], **values: Any) -> None:
+    bulk.insert(
+        [RemoteObject(connection=connection, type=kind, external_id=id_, **values) for kind, id_ in _split(keys)],
+        conflict="on conflict (connection_id, type, external_id) do nothing",
     )
-    held = rows(connection, keys).order_by("type", "external_id").select_for_update(no_key=True)
-    list(held.values_list("pk"))
+
+
+_NAMES = [field.attname for field in RemoteObject._meta.concrete_fields]
+_HERE = f"""
+    from unnest({bulk.arrays("text", "text")}) as wanted(type, external_id)
+    join connections_remoteobject as o
+      on o.connection_id = %b and o.type = wanted.type and o.external_id = wanted.external_id
+"""
+_LOCKED = " order by o.type, o.external_id for no key update of o"
+COLUMNS = ", ".join(f"o.{name}" for name in _NAMES)
+_READ = f"select {COLUMNS} {_HERE}"
+_KNOWN = f"select o.type, o.external_id {_HERE}"
+
+
+def read(connection: Connection, keys: Iterable[str], *, lock: bool = False) -> dict[str, RemoteObject]:
+    """The rows of these keys that exist; locked in order of key until the transaction ends, if asked."""
+    found = _ask(_READ, connection, keys, lock)
+    return {row.key: row for row in map(row_of, found)}
+
+
+def known_keys(connection: Connection, keys: Iterable[str], *, lock: bool = False) -> set[str]:
+    """Which of the keys have a row."""
+    return {f"{kind}:{external_id}" for kind, external_id in _ask(_KNOWN, connection, keys, lock)}
+
+
+def row_of(values: Sequence[Any]) -> RemoteObject:
+    """A row from the values of COLUMNS."""
+    parsed = [loads(value) if place in _JSON and value is not None else value for place, value in enumerate(values)]
+    return RemoteObject.from_db("default", _NAMES, parsed)
+
+
+_JSON = {_NAMES.index("body"), _NAMES.index("previous")}
+
+
+def _ask(statement: str, connection: Connection, keys: Iterable[str], lock: bool) -> list[tuple[Any, ...]]:
+    pairs = _split(keys)
+    if not pairs:
+        return []
+    kinds, ids = zip(*pairs, strict=True)
+    return bulk.execute(statement + (_LOCKED if lock else ""), [list(kinds), list(ids), connection.pk])
+
+
+def _split(keys: Iterable[str]) -> list[tuple[str, str]]:
+    return sorted(_parts(key) for key in keys)
+
+
+def _parts(key: str) -> tuple[str, str]:
+    kind, _, external_id = key.partition(":")
+    return kind, external_id
 
 
 def rows(connection: Connection, keys: set[str]) -> QuerySet[RemoteObject]:
@@ -199,16 +251,15 @@ def _take(row: RemoteObject, state: ObjectState) -> Verdict:
 
 
 def _wish(row: RemoteObject) -> Verdict:
-    row.wanted_at, row.wanted_attempts = Now(), 0
+    row.wanted_at, row.wanted_attempts = database_now(), 0
     return Verdict.WANTED
 
 
 def _save(changed: dict[str, RemoteObject]) -> None:
     rows = [changed[key] for key in sorted(changed)]
     known = [row for row in rows if row.pk is not None]
-    RemoteObject.objects.bulk_create([row for row in rows if row.pk is None])
-    if known:
-        RemoteObject.objects.bulk_update(known, _STATE)
+    bulk.insert([row for row in rows if row.pk is None])
+    bulk.update(known, _STATE)
 
 
 _STATE = [

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models.functions import Now
+from django.utils import timezone
 
+from common import rows
 from common.origin import Origin
 from contacts.models import Activity
 
@@ -31,7 +32,8 @@ class NewActivity:
 
 def record_activities(new: Iterable[NewActivity]) -> None:
     """Store what is not stored yet, in order of key, so that two workers do not lock crosswise."""
-    Activity.objects.bulk_create(
+    now = timezone.now()
+    rows.insert(
         [
             Activity(
                 contact_id=activity.contact_id,
@@ -42,10 +44,10 @@ def record_activities(new: Iterable[NewActivity]) -> None:
                 data=activity.data,
                 origin=activity.origin,
                 is_test=activity.is_test,
-                dispatched_at=Now() if activity.silent else None,
+                dispatched_at=now if activity.silent else None,
                 dedupe=activity.dedupe,
             )
             for activity in sorted(new, key=lambda activity: activity.dedupe)
         ],
-        ignore_conflicts=True,
+        conflict="on conflict (dedupe) do nothing",
     )

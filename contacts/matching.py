@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
+from common import rows
 from contacts.email import email_key
 from contacts.merging import hold_merges
 from contacts.models import Contact, Identity
@@ -125,19 +126,17 @@ class People:
 
     def save(self) -> None:
         """Write everything; new contacts have their primary key afterwards."""
-        Contact.objects.bulk_create(sorted(self._new, key=lambda contact: contact.email_key or ""))
+        rows.insert(sorted(self._new, key=lambda contact: contact.email_key or ""))
         for key, is_test in sorted(self._freed):
             # The address of a contact merged into this one became this one's own.
             Contact.objects.filter(email_key=key, is_test=is_test).exclude(merged_into=None).update(email_key=None)
         touched = [self._touched[pk] for pk in sorted(self._touched)]
-        if touched:
-            Contact.objects.bulk_update(touched, _WRITTEN)
+        rows.update(touched, _WRITTEN)
         for identity in self._new_identities:
             identity.contact_id = identity.contact.pk
-        Identity.objects.bulk_create(sorted(self._new_identities, key=lambda identity: identity.external_id))
+        rows.insert(sorted(self._new_identities, key=lambda identity: identity.external_id))
         changed = [self._changed_identities[pk] for pk in sorted(self._changed_identities)]
-        if changed:
-            Identity.objects.bulk_update(changed, ["email", "deleted_at"])
+        rows.update(changed, ["email", "deleted_at"])
 
     def _heir(self, contact: Contact) -> Contact:
         return self._contacts.get(contact.merged_into_id, contact) if contact.merged_into_id else contact

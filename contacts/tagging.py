@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from common import rows
 from contacts.models import Contact, ContactTag, Tag
 
 
@@ -17,8 +18,9 @@ def add_tags(wanted: Iterable[tuple[Contact, Iterable[str]]]) -> set[tuple[int, 
         )
     )
     missing = [pair for pair in pairs if pair not in present]
-    ContactTag.objects.bulk_create(
-        [ContactTag(contact_id=pk, tag=tags[name]) for pk, name in missing], ignore_conflicts=True
+    rows.insert(
+        [ContactTag(contact_id=pk, tag=tags[name]) for pk, name in missing],
+        conflict="on conflict (contact_id, tag_id) do nothing",
     )
     return set(missing)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from common import money
+from common import money, rows
 from common.origin import Origin
 from contacts.activities import NewActivity
 from contacts.models import Activity, Kind
@@ -81,8 +81,7 @@ def merge(order: Order, others: list[Order]) -> None:
         kept.dedupe = prefixes[0] + slot
         kept.data = kept.data | {"order": order.pk}
     kept_ones = [same[0] for same in by_slot.values()]
-    if kept_ones:
-        Activity.objects.bulk_update(kept_ones, ["dedupe", "data"])
+    rows.update(kept_ones, ["dedupe", "data"])
 
 
 def give_to(order: Order) -> None:

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.utils import timezone
 
+from common import rows
 from common.origin import Origin
 from contacts.activities import record_activities
 from orders import activities
@@ -121,10 +122,9 @@ def _batches(records: list[OrderRecord]) -> list[list[OrderRecord]]:
 def _write(records: list[OrderRecord]) -> None:
     known = _known(records)
     written = [_bring_up_to_date(known, record) for record in records]
-    Order.objects.bulk_create(one.order for one in written if one.order.pk is None)
+    rows.insert([one.order for one in written if one.order.pk is None])
     changed = {one.order.pk: one.order for one in written if one.before is not None and one.is_changed}
-    if changed:
-        Order.objects.bulk_update(changed.values(), FIELDS)
+    rows.update([changed[pk] for pk in sorted(changed)], FIELDS)
     for one in written:
         if one.found_contact:
             activities.give_to(one.order)
@@ -176,7 +176,7 @@ def _apply(order: Order, record: OrderRecord) -> bool:
     for name, value in different.items():
         setattr(order, name, value)
     if different:
-        order.last_synced_at = Now()
+        order.last_synced_at = timezone.now()
     return bool(different)
 
 
@@ -187,9 +187,11 @@ def _refer(known: _Known, written: list[_Written]) -> None:
         for reference in one.record.references
         if (*_place(one.record), reference) not in known.by_reference
     }
-    OrderReference.objects.bulk_create(
-        OrderReference(order=new[key], source=key[0], account=key[1], is_test=key[2], reference=key[3])
-        for key in sorted(new)
+    rows.insert(
+        [
+            OrderReference(order=new[key], source=key[0], account=key[1], is_test=key[2], reference=key[3])
+            for key in sorted(new)
+        ]
     )
 
 
@@ -199,10 +201,12 @@ def _itemise(known: _Known, written: list[_Written]) -> None:
         one.order.pk: one.record.items for one in written if known.items.get(one.order.pk, []) != list(one.record.items)
     }
     OrderItem.objects.filter(order__in=[pk for pk in changed if pk in known.items]).delete()
-    OrderItem.objects.bulk_create(
-        OrderItem(order_id=pk, position=position, name=i.name, sku=i.sku, quantity=i.quantity, amount=i.amount)
-        for pk, items in sorted(changed.items())
-        for position, i in enumerate(items)
+    rows.insert(
+        [
+            OrderItem(order_id=pk, position=position, name=i.name, sku=i.sku, quantity=i.quantity, amount=i.amount)
+            for pk, items in sorted(changed.items())
+            for position, i in enumerate(items)
+        ]
     )
 
 

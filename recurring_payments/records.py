@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from django.db.models.functions import Now
+from django.utils import timezone
 
+from common import rows
 from common.origin import Origin
 from contacts.activities import NewActivity, record_activities
 from contacts.models import Kind
@@ -76,9 +77,8 @@ def upsert(records: list[RecurringPaymentRecord]) -> None:
             changed.append(row)
             if visible := [change for change in changes if change["field"] in TOLD]:
                 told.append((row, record, Kind.RECURRING_PAYMENT_UPDATED, visible))
-    RecurringPayment.objects.bulk_create(new)
-    if changed:
-        RecurringPayment.objects.bulk_update(changed, _WRITTEN)
+    rows.insert(new)
+    rows.update(changed, _WRITTEN)
     record_activities(_activity(*one) for one in told)
 
 
@@ -106,7 +106,7 @@ def _apply(row: RecurringPayment, record: RecurringPaymentRecord) -> list[dict[s
         if old != new:
             setattr(row, name, new)
             changes.append({"field": name, "old": _json(old), "new": _json(new)})
-    row.last_synced_at = Now()
+    row.last_synced_at = timezone.now()
     return changes or None
 
 
