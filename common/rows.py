@@ -88,6 +88,12 @@ def dumps(value: Any) -> str:
         return json.dumps(value)
 
 
+def literal(values: Iterable[str]) -> str:
+    """A list of texts as PostgreSQL writes an array: unnest would flatten one inside another."""
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
+
+
 @cache
 def _insert(model: type[models.Model], names: tuple[str, ...], conflict: str) -> str:
     fields = [_field(model, name) for name in names]
@@ -144,16 +150,10 @@ def _column(field: models.Field[Any, Any], rows: Sequence[models.Model]) -> Colu
     if isinstance(field, models.JSONField):
         return [None if value is None else dumps(value) for value in values]
     if isinstance(field, ArrayField):
-        return [None if value is None else _literal(value) for value in values]
+        return [None if value is None else literal(value) for value in values]
     if _sent(field) == "text":
         # Choices are strings of a kind of their own, which the driver would take for something else.
         return [None if value is None else str(value) for value in values]
     if isinstance(field, models.DateTimeField) and field.auto_now_add:
         return [field.pre_save(row, row._state.adding) for row in rows]
     return values
-
-
-def _literal(values: Iterable[str]) -> str:
-    """A list of texts as PostgreSQL writes an array."""
-    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
-    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"

@@ -12,6 +12,7 @@ from django.db import connection as database
 from django.db.models import F
 from django.db.models.functions import Now
 
+from common import rows
 from common.due import State
 from common.origin import Origin
 from connections import ingest, log
@@ -73,8 +74,8 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     """Work due events until there are none or the time is up. Returns how many were worked."""
     ends = time.monotonic() + seconds
     worked = 0
+    _release_expired()
     while time.monotonic() < ends:
-        _release_expired()
         events = InboundEvent.objects.claim(BATCH)
         if not events:
             break
@@ -121,11 +122,16 @@ def replay(events: Iterable[InboundEvent]) -> int:
     )
 
 
-def release(connection: Connection, keys: Iterable[str]) -> int:
+def release(connection: Connection, keys: Iterable[str]) -> None:
     """Objects are held now: events that waited for them are due again. They remember what they waited for."""
-    return InboundEvent.objects.filter(
-        connection=connection, state=State.WAITING, waits_for__overlap=sorted(keys)
-    ).update(state=State.DUE, next_attempt_at=Now())
+    with database.cursor() as cursor:
+        cursor.execute(_RELEASE, [connection.pk, sorted(keys)])
+
+
+_RELEASE = """
+    update connections_inboundevent set state = 'due', next_attempt_at = statement_timestamp()
+    where connection_id = %s and state = 'waiting' and waits_for && %s::varchar[]
+"""
 
 
 def _release_expired() -> None:
@@ -141,8 +147,8 @@ def _apply(events: list[InboundEvent]) -> None:
         connection = fenced(events[0].connection_id)
         mine = _still_mine(events)
         kept = [incoming for incoming in batch if incoming.event and incoming.event.pk in mine]
-        outcomes = ingest.ingest(connection, kept)
-        _finish(connection, kept, outcomes, int((time.monotonic() - started) * 1000))
+        outcomes = ingest.ingest(connection, kept, started)
+        _finish(connection, kept, outcomes)
 
 
 def fenced(connection_id: int, epoch: int | None = None) -> Connection:
@@ -163,37 +169,40 @@ def _incoming(event: InboundEvent) -> Incoming:
 
 def _still_mine(events: list[InboundEvent]) -> set[int]:
     """Lock the rows whose claim is still ours; a worker frozen past its lease finds none."""
-    claims = {event.pk: event.claim_no for event in events}
-    rows = (
-        InboundEvent.objects.filter(pk__in=claims, state=State.RUNNING)
-        .order_by("pk")
-        .select_for_update(of=("self",))
-        .values_list("pk", "claim_no")
-    )
-    return {pk for pk, claim_no in rows if claims[pk] == claim_no}
+    claims = [[event.pk for event in events], [event.claim_no for event in events]]
+    return {pk for (pk,) in rows.execute(_MINE, claims)}
 
 
-def _finish(connection: Connection, batch: list[Incoming], outcomes: list[Outcome], took_ms: int) -> None:
-    done, ignored = [], []
+_MINE = f"""
+    select event.id from unnest({rows.arrays("int8", "int4")}) as claim(id, number)
+    join connections_inboundevent as event on event.id = claim.id and event.claim_no = claim.number
+    where event.state = 'running' order by event.id for update of event
+"""
+
+
+def _finish(connection: Connection, batch: list[Incoming], outcomes: list[Outcome]) -> None:
+    """End the claims: done, ignored, or waiting for objects that are not held yet."""
+    ends: list[tuple[int, str, str]] = []
     for incoming, outcome in zip(batch, outcomes, strict=True):
-        event = incoming.event
-        if event is None:
+        if incoming.event is None:
             continue
-        if outcome.waits_for:
-            InboundEvent.objects.filter(pk=event.pk).update(
-                state=State.WAITING, claims=0, lease_until=None, waits_for=sorted(outcome.waits_for)
-            )
-        elif outcome.result == SyncLogEntry.Result.IGNORED:
-            ignored.append(event.pk)
-        else:
-            done.append(event.pk)
-    ended = {"claims": 0, "lease_until": None, "processed_at": Now(), "last_error": "", "last_error_code": ""}
-    InboundEvent.objects.filter(pk__in=done).update(state=State.DONE, **ended)
-    # Nobody asked for these, so what they say of people is not kept.
-    InboundEvent.objects.filter(pk__in=ignored).update(state=State.IGNORED, body=None, **ended)
-    each = max(1, took_ms // max(1, len(batch)))
-    SyncLogEntry.objects.filter(inbound__in=[*done, *ignored], duration_ms__isnull=True).update(duration_ms=each)
+        ignored = outcome.result == SyncLogEntry.Result.IGNORED
+        state = State.WAITING if outcome.waits_for else State.IGNORED if ignored else State.DONE
+        ends.append((incoming.event.pk, state.value, rows.literal(sorted(outcome.waits_for))))
+    rows.execute(_END, list(zip(*sorted(ends), strict=True)) or [[], [], []])
     release(connection, {key for outcome in outcomes for key in outcome.stored})
+
+
+# Nobody asked for ignored events, so what they say of people is not kept. Those that ran remember what they waited for.
+_END = f"""
+    update connections_inboundevent as event set
+        state = ending.state, claims = 0, lease_until = null, last_error = '', last_error_code = '',
+        body = case when ending.state = 'ignored' then null else event.body end,
+        waits_for = case when ending.state = 'waiting' then ending.waits_for::varchar[] else event.waits_for end,
+        processed_at = case when ending.state = 'waiting' then event.processed_at else statement_timestamp() end
+    from unnest({rows.arrays("int8", "text", "text")}) as ending(id, state, waits_for)
+    where event.id = ending.id
+"""
 
 
 def _isolate(events: list[InboundEvent], error: Exception) -> None:

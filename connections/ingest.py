@@ -6,6 +6,7 @@ transaction. No HTTP here: a record that needs an object we do not hold comes ba
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -73,8 +74,10 @@ class _Batch:
     held: Held
 
 
-def ingest(connection: Connection, batch: list[Incoming]) -> list[Outcome]:
+def ingest(connection: Connection, batch: list[Incoming], started: float | None = None) -> list[Outcome]:
     """Apply a batch of one connection; one outcome each, in order, and their log rows.
+
+    `started`: when work on the batch began, by time.monotonic(); the log shows each record's share.
 
     IntegrityError or a deadlock means another worker was at the same rows: roll back and call again.
     """
@@ -92,7 +95,12 @@ def ingest(connection: Connection, batch: list[Incoming]) -> list[Outcome]:
         outcome.stored = {s.key for s, verdict in zip(group, told, strict=True) if verdict in _STORED}
         own_verdicts.append(told[0] if told else None)
     _note_missing(work, batch, outcomes, own_verdicts)
-    _apply(work, batch, outcomes, own_verdicts)
+    entries = _apply(work, batch, outcomes, own_verdicts)
+    if started is not None:
+        each = max(1, int((time.monotonic() - started) * 1000 / max(1, len(batch))))
+        for entry in entries:
+            entry.duration_ms = each
+    log.write(entries)
     return outcomes
 
 
@@ -139,6 +147,8 @@ def _source_keys(outcome: Outcome) -> set[str]:
 
 
 def _note_missing(work: _Batch, batch: list[Incoming], outcomes: list[Outcome], verdicts: list[Verdict | None]) -> None:
+    """Let records wait for objects they need and we do not hold; those are wished for, all at once."""
+    asked: list[tuple[Outcome, set[str]]] = []
     for incoming, outcome, verdict in zip(batch, outcomes, verdicts, strict=True):
         record = incoming.translation.record
         if record is None or outcome.result == Result.IGNORED:
@@ -149,15 +159,19 @@ def _note_missing(work: _Batch, batch: list[Incoming], outcomes: list[Outcome], 
             continue
         subject = work.held.rows.get(record.subject)
         if record.subject != record.key and (subject is None or subject.body is None):
-            outcome.waits_for = remote_objects.want(work.connection, work.held, {record.subject})
+            asked.append((outcome, {record.subject}))
             continue
         body = subject.body if subject and subject.body is not None else record.after
-        outcome.waits_for = remote_objects.want(
-            work.connection, work.held, translate.needs(body, _source_keys(outcome))
-        )
+        asked.append((outcome, translate.needs(body, _source_keys(outcome))))
+    lacking = remote_objects.want(work.connection, work.held, set().union(*(keys for _, keys in asked)))
+    for outcome, keys in asked:
+        outcome.waits_for = keys & lacking
 
 
-def _apply(work: _Batch, batch: list[Incoming], outcomes: list[Outcome], verdicts: list[Verdict | None]) -> None:
+def _apply(
+    work: _Batch, batch: list[Incoming], outcomes: list[Outcome], verdicts: list[Verdict | None]
+) -> list[SyncLogEntry]:
+    """Contacts, and everything derived; the log rows, not written yet."""
     ready = [i for i, outcome in enumerate(outcomes) if not outcome.waits_for and not outcome.quiet]
     log_ids = dict(zip(ready, log.ids_for([batch[i].event for i in ready]), strict=True))
     held = work.held.objects()
@@ -167,8 +181,8 @@ def _apply(work: _Batch, batch: list[Incoming], outcomes: list[Outcome], verdict
             told.append((i, _contact_record(work, batch[i], outcomes[i], held, log_ids[i])))
     for (i, _), result in zip(told, contacts.apply([record for _, record in told]), strict=True):
         _conclude(outcomes[i], result, verdicts[i])
-    derived.refresh(work.connection, _changed(batch, outcomes))
-    log.write([_log_entry(work, batch[i], outcomes[i], log_ids[i]) for i in ready])
+    derived.refresh(work.connection, _changed(batch, outcomes), work.held)
+    return [_log_entry(work, batch[i], outcomes[i], log_ids[i]) for i in ready]
 
 
 def _changed(batch: list[Incoming], outcomes: list[Outcome]) -> dict[str, Told]:

@@ -37,6 +37,12 @@ class InboundEvent(DueRow):
         constraints = [models.UniqueConstraint("connection", "event_id", name="inbound_event_once")]
         indexes = [
             models.Index(fields=["next_attempt_at", "id"], name="inbound_due", condition=models.Q(state=State.DUE)),
+            # Rows that lost a worker: few, and looked for at each claim.
+            models.Index(
+                fields=["next_attempt_at", "id"],
+                name="inbound_suspects",
+                condition=models.Q(state=State.DUE, claims__gt=0),
+            ),
             models.Index(fields=["lease_until"], name="inbound_lease", condition=models.Q(state=State.RUNNING)),
             models.Index(fields=["connection", "-id"], name="inbound_dead", condition=models.Q(state=State.DEAD)),
             GinIndex(fields=["waits_for"], name="inbound_waits_for", condition=models.Q(state=State.WAITING)),
