@@ -68,6 +68,7 @@ def every(seconds: float, task: str, queue: str) -> dict[str, object]:
 
 app.conf.beat_schedule = {
     "inbox": every(1, "connections.tasks.drain_inbox", INBOX),
+    "rows to derive anew": every(1, "connections.tasks.rederive_due", INBOX),
     "wanted objects": every(1, "connections.tasks.fetch_wanted", STRIPE),
     "history": every(1, "connections.tasks.drain_history", STRIPE),
     "polling": every(1, "connections.tasks.poll_events", STRIPE),

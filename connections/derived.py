@@ -14,8 +14,8 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 
 from common.origin import Origin
-from connections import remote_objects
-from connections.models import Connection, RemoteObject, Resource
+from connections import naming, remote_objects
+from connections.models import Connection, Rederivation, RemoteObject, Resource
 from connections.remote_objects import as_held
 from connections.sources.base import HeldObject
 from connections.sources.stripe import purchases, recurring, shapes
@@ -29,6 +29,8 @@ from recurring_payments import records as recurring_payments
 from recurring_payments.records import RecurringPaymentRecord
 
 PAGE = 200
+# More subscriptions than these are not derived beside the change of a product or customer they share, but soon after.
+AT_ONCE = 200
 ORDER_RESOURCES = ("charge", "invoice", "checkout_session")
 # Objects that are shared or live on; a purchase ends at them.
 _SHARED = ("customer", "product", "price", "payment_method")
@@ -85,10 +87,9 @@ def rederive(connection: Connection, kind: str) -> None:
 
 
 def _refresh_recurring(connection: Connection, changed: dict[str, Told], purchase: dict[str, RemoteObject]) -> None:
-    shared = [key for key in changed if key.partition(":")[0] in _SHARED]
-    direct = {key for key in changed if key.startswith("subscription:")}
-    billed = {ref for row in purchase.values() for ref in row.refs if ref.startswith("subscription:")}
-    affected = direct | billed | {row.key for row in _naming(connection, ("subscription",), shared)}
+    direct = {key for key in changed if _is_subscription(key)}
+    billed = {ref for row in purchase.values() for ref in row.refs if _is_subscription(ref)}
+    affected = direct | billed | _sharing(connection, changed)
     remote_objects.lock(connection, affected)
     subscriptions = [row for row in _rows(connection, affected) if row.body is not None]
     if not subscriptions:
@@ -99,6 +100,31 @@ def _refresh_recurring(connection: Connection, changed: dict[str, Told], purchas
         [_recurring_record(connection, billing, people, _told(changed, _keys_around(billing))) for billing in billings]
     )
     remote_objects.wish(connection, {key for row in subscriptions for key in row.refs if _worth_reading(key)})
+
+
+def _sharing(connection: Connection, changed: dict[str, Told]) -> set[str]:
+    """Subscriptions that name a changed object they may share, to be derived now; others are noted as due."""
+    shared = sorted(key for key in changed if key.partition(":")[0] in _SHARED)
+    if not shared:
+        return set()
+    if len(few := naming.subscriptions(connection, shared, AT_ONCE + 1)) <= AT_ONCE:
+        return {key for _, key in few}
+    now: set[str] = set()
+    for shared_key in shared:
+        few = naming.subscriptions(connection, [shared_key], AT_ONCE + 1)
+        if len(now) + len(few) <= AT_ONCE:
+            now |= {key for _, key in few}
+        else:
+            told = changed[shared_key]
+            Rederivation.objects.create(
+                connection=connection,
+                shared=shared_key,
+                occurred_at=told.occurred_at,
+                origin=told.origin,
+                key=told.key,
+                silent=told.silent,
+            )
+    return now
 
 
 def _recurring_record(

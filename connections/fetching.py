@@ -133,6 +133,8 @@ def _give_up(connection: Connection, row: RemoteObject, reason: str) -> None:
             inbox.fenced(connection.pk, connection.epoch)
             remote_objects.hold(connection, [tombstone], set())
             RemoteObject.objects.filter(pk=row.pk).update(wanted_at=None, wanted_error=reason[:500])
+            fact = Told(tombstone.as_of, Origin.POLL, f"{connection.pk}:gone:{row.key}")
+            derived.refresh(connection, {row.key: fact})
             inbox.release(connection, {row.key})
     except inbox.Moved:
         return

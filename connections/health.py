@@ -11,12 +11,13 @@ from django.http import HttpRequest
 
 from common import health
 from common.due import State
-from connections import historical
+from connections import historical, rederiving
 from connections.models import Connection, ConnectionStatus, InboundEvent, RemoteObject, Resource, SyncRun
 
 
 def register() -> None:
     health.register("inbox", _inbox)
+    health.register("rows to derive anew", _rederivations)
     health.register("wanted objects", _wanted)
     health.register("history", _history)
     health.register("polling", _polling, limit=timedelta(minutes=15))
@@ -24,6 +25,10 @@ def register() -> None:
 
 def _inbox() -> datetime | None:
     return _oldest(InboundEvent.objects.due(), "next_attempt_at")
+
+
+def _rederivations() -> datetime | None:
+    return _oldest(rederiving.walkable().due(), "next_attempt_at")
 
 
 def _wanted() -> datetime | None:

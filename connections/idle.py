@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from common.due import State, database_now
-from connections import fetching, historical, inbox, polling
+from connections import fetching, historical, inbox, polling, rederiving
 from connections.models import (
     Connection,
     ConnectionStatus,
@@ -41,11 +41,12 @@ class Report:
     events: int = 0
     objects: int = 0
     pages: int = 0
+    rederived: int = 0
     reasons: list[str] = field(default_factory=list)
 
     @property
     def done(self) -> int:
-        return self.events + self.objects + self.pages
+        return self.events + self.rederived + self.objects + self.pages
 
 
 def work(*, until_idle: bool = True, poll: bool = False, timeout: float = TIMEOUT) -> Report:
@@ -84,7 +85,13 @@ def busy() -> list[str]:
     walking = Q(run__state__in=_WALKING, run__resource__connection__state=Connection.State.ACTIVE)
     due = now | Q(state=State.DUE, last_error_code="rate_limit")
     windows = SyncWindow.objects.filter(Q(state=State.RUNNING) | walking & due).count()
-    counted = ((events, "events"), (objects, "objects to fetch"), (windows, "stretches of history"))
+    derivations = rederiving.walkable().filter(now).count()
+    counted = (
+        (events, "events"),
+        (derivations, "changes to derive from"),
+        (objects, "objects to fetch"),
+        (windows, "stretches of history"),
+    )
     return [f"{count} {words}" for count, words in counted if count]
 
 
@@ -107,7 +114,13 @@ def died(since: datetime, usable: set[int]) -> list[str]:
 
 
 def _once(report: Report, ends: float) -> None:
-    for name, drain in (("events", inbox.drain), ("objects", fetching.drain), ("pages", historical.drain)):
+    drains = {
+        "events": inbox.drain,
+        "rederived": rederiving.drain,
+        "objects": fetching.drain,
+        "pages": historical.drain,
+    }
+    for name, drain in drains.items():
         seconds = min(_SLICE, max(ends - time.monotonic(), 0.0))
         setattr(report, name, getattr(report, name) + drain(seconds))
 

@@ -2,12 +2,17 @@
 
 from celery import shared_task
 
-from connections import checks, fetching, historical, inbox, polling
+from connections import checks, fetching, historical, inbox, polling, rederiving
 
 
 @shared_task
 def drain_inbox() -> None:
     inbox.drain()
+
+
+@shared_task
+def rederive_due() -> None:
+    rederiving.drain()
 
 
 @shared_task

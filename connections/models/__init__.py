@@ -9,6 +9,7 @@ from connections.models.connection import (
     SetupDraft,
 )
 from connections.models.inbound_event import InboundEvent
+from connections.models.rederivation import Rederivation
 from connections.models.remote_object import RemoteObject
 from connections.models.sync import SyncLogEntry, SyncRun, SyncWindow
 
@@ -18,6 +19,7 @@ __all__ = [
     "FieldMapping",
     "InboundEvent",
     "RateBucket",
+    "Rederivation",
     "RemoteObject",
     "Resource",
     "SetupDraft",

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from common.due import DueManager, DueRow, State
+from common.origin import Origin
+from connections.models.connection import Connection
+
+
+class Rederivation(DueRow):
+    """More recurring payments follow from a changed object than its own transaction should write: a due walk of them.
+
+    The cursor commits with the page it follows. A finished walk is deleted.
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="rederivations")
+    shared = models.CharField(max_length=300, help_text="key of the object that changed")
+    occurred_at = models.DateTimeField()
+    origin = models.CharField(max_length=10, choices=Origin.choices)
+    key = models.CharField(max_length=400, help_text="names the fact that changed it, for the timeline")
+    silent = models.BooleanField(default=False)
+    after = models.BigIntegerField(default=0, help_text="primary key of the last subscription derived")
+
+    objects = DueManager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["next_attempt_at", "id"], name="rederivation_due", condition=Q(state=State.DUE)),
+            models.Index(fields=["lease_until"], name="rederivation_lease", condition=Q(state=State.RUNNING)),
+        ]
+
+    def __str__(self) -> str:
+        return f"All that follows from {self.shared}"

@@ -1,0 +1,40 @@
+"""Which subscriptions name a shared object: product, price, payment method or customer. There may be thousands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import connection as database
+
+from connections.models import Connection
+
+# A page of the answer must not tempt the planner to walk the whole table by its primary key: first who names, then
+# the page. A card may be named by the customer alone.
+_SQL = """
+    with customers as materialized (
+        select array_agg('customer:' || external_id) as keys from connections_remoteobject
+        where connection_id = %(connection)s and type = 'customer' and refs && %(methods)s::varchar[]
+    ), named as materialized (
+        select id, external_id from connections_remoteobject
+        where connection_id = %(connection)s and type = 'subscription'
+          and refs && (%(keys)s::varchar[] || coalesce((select keys from customers), '{}')::varchar[])
+    )
+    select id, 'subscription:' || external_id from named where id > %(after)s order by id limit %(limit)s
+"""
+
+
+def subscriptions(connection: Connection, shared: Iterable[str], limit: int, after: int = 0) -> list[tuple[int, str]]:
+    """(primary key, key) of at most `limit` held subscriptions that name one of the keys, from `after` on."""
+    keys = sorted(shared)
+    values: dict[str, Any] = {
+        "connection": connection.pk,
+        "keys": keys,
+        "methods": [key for key in keys if key.startswith("payment_method:")],
+        "after": after,
+        "limit": limit,
+    }
+    with database.cursor() as cursor:
+        cursor.execute(_SQL, values)
+        found: list[tuple[int, str]] = cursor.fetchall()
+    return found

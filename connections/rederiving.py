@@ -1,0 +1,129 @@
+"""What thousands of subscriptions share has changed: their recurring payments made anew in pages, each a transaction.
+
+What follows from a change is walked in order of the subscriptions' rows, so a killed worker repeats at most a page,
+and a subscription that changes meanwhile derives itself from the change, too.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models.functions import Now
+
+from common.due import LEASE, DueQuerySet, State
+from common.origin import Origin
+from connections import derived, naming
+from connections.derived import PAGE, Told
+from connections.inbox import Moved, fenced
+from connections.models import Connection, Rederivation
+
+logger = logging.getLogger(__name__)
+DRAIN_SECONDS = 20
+_CROSSWISE_TRIES = 5
+
+
+def drain(seconds: float = DRAIN_SECONDS) -> int:
+    """Walk due rows until there are none or the time is up. Returns how many pages were written."""
+    ends = time.monotonic() + seconds
+    pages = 0
+    while time.monotonic() < ends:
+        for pk in Rederivation.objects.release_expired():
+            logger.error("What follows from a change could not be derived", extra={"rederivation": pk})
+        claimed = walkable().claim(1)
+        if not claimed:
+            break
+        pages += _walk(claimed[0], ends)
+    return pages
+
+
+def walkable() -> DueQuerySet[Rederivation]:
+    """Walks of connected accounts; those of others rest until somebody connects them again."""
+    return Rederivation.objects.get_queryset().filter(connection__in=Connection.objects.connected())
+
+
+def _walk(row: Rederivation, ends: float) -> int:
+    pages = 0
+    try:
+        _take_over_repeated(row)
+        while row.state == State.RUNNING:
+            _write_page(row)
+            pages += 1
+            if time.monotonic() > ends and row.state == State.RUNNING:
+                row.later(timedelta(0))
+                break
+    except Moved:
+        row.later(timedelta(0))
+    except Exception as error:
+        logger.exception("What follows from a change could not be derived", extra={"rederivation": row.pk})
+        row.failed(code=type(error).__name__, error=f"{type(error).__name__}: {error}")
+    return pages
+
+
+def _take_over_repeated(row: Rederivation) -> None:
+    """A walk that begins reads what is committed: later changes of the same object need none of their own."""
+    if row.after:
+        return
+    with transaction.atomic():
+        same = Rederivation.objects.filter(
+            connection=row.connection_id, shared=row.shared, state=State.DUE, after=0, pk__gt=row.pk
+        )
+        later = list(same.order_by("pk").select_for_update(skip_locked=True))
+        if not later:
+            return
+        newest = max((row, *later), key=lambda one: (one.occurred_at, one.key))
+        mine = Rederivation.objects.filter(pk=row.pk, claim_no=row.claim_no)
+        told = {name: getattr(newest, name) for name in ("occurred_at", "origin", "key", "silent")}
+        if mine.update(**told):
+            for name, value in told.items():
+                setattr(row, name, value)
+            Rederivation.objects.filter(pk__in=[one.pk for one in later]).delete()
+
+
+def _write_page(row: Rederivation) -> None:
+    """Derive a page and move the cursor in one transaction. Moved if the walk or the account is no longer ours."""
+    for attempt in range(1, _CROSSWISE_TRIES + 1):
+        try:
+            with transaction.atomic():
+                connection = fenced(row.connection_id)
+                mine = Rederivation.objects.filter(pk=row.pk, claim_no=row.claim_no, state=State.RUNNING)
+                if not mine.select_for_update().exists():
+                    raise Moved
+                page = naming.subscriptions(connection, [row.shared], PAGE, row.after)
+                _derive(connection, row, [key for _, key in page])
+                _advance(row, [pk for pk, _ in page])
+            return
+        except (IntegrityError, OperationalError):
+            if attempt == _CROSSWISE_TRIES:
+                raise
+            time.sleep(0.02 * attempt)
+
+
+def _derive(connection: Connection, row: Rederivation, keys: list[str]) -> None:
+    """All of them; one that cannot be derived fails alone."""
+    told = Told(row.occurred_at, Origin(row.origin), row.key, row.silent)
+    try:
+        with transaction.atomic():
+            derived.refresh(connection, dict.fromkeys(keys, told))
+    except (IntegrityError, OperationalError):
+        raise
+    except Exception:
+        if len(keys) > 1:
+            middle = len(keys) // 2
+            _derive(connection, row, keys[:middle])
+            _derive(connection, row, keys[middle:])
+            return
+        logger.exception("A recurring payment could not be derived", extra={"objects": keys})
+
+
+def _advance(row: Rederivation, done: list[int]) -> None:
+    if len(done) < PAGE:
+        row.state = State.DONE
+        Rederivation.objects.filter(pk=row.pk).delete()
+        return
+    row.after = done[-1]
+    Rederivation.objects.filter(pk=row.pk).update(
+        after=row.after, attempts=0, claims=1, lease_until=Now() + LEASE, last_error="", last_error_code=""
+    )
