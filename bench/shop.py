@@ -17,7 +17,9 @@ from sandbox.stripe import SandboxAccount
 DAY = 86400
 TEMPLATES = 16
 # What belongs to one customer. Products, prices and the account are everybody's.
-_OWN = re.compile(r"\b((?:cus|sub|si|in|il|inpay|ch|pi|pm|evt|txn|cs|re|li|seti|iv|sli)_\w+)|([\w.+-]+)@([\w-]+\.example)")
+_OWN = re.compile(
+    r"\b((?:cus|sub|si|in|il|inpay|ch|pi|pm|evt|txn|cs|re|li|seti|iv|sli)_\w+)|([\w.+-]+)@([\w-]+\.example)"
+)
 
 
 @dataclass(frozen=True)

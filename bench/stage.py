@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,7 +85,7 @@ def stage(**settings: str) -> Iterator[Stage]:
             "STRIPE_API_BASE": sandbox,
             "STRIPE_RATE_LIMIT": "0",
             "SITE_URL": "http://127.0.0.1:8600",
-            "LOG_LEVEL": "WARNING",
+            "LOG_LEVEL": "ERROR",
             **settings,
         }
         supervisor.start(Program("sandbox", python("-m", "sandbox.stripe", "--port", str(port))))

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, Self, TypeVar
 
 from django.db import connection, models, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 
 LEASE = timedelta(seconds=60)
@@ -81,14 +81,14 @@ class DueQuerySet(models.QuerySet[Row]):
     def _take(self, which: Q, limit: int) -> list[Any]:
         """Claim in one statement, in the order in which rows became due."""
         chosen = self.filter(which).order_by("next_attempt_at", "pk").select_for_update(skip_locked=True, of=("self",))
-        inner, parameters = chosen.values("id")[:limit].query.sql_with_params()
-        table = self.model._meta.db_table
-        claimed = self.model._default_manager.raw(
-            f"with mine as materialized ({inner}) update {table} as t set state = %s, claim_no = t.claim_no + 1, "  # noqa: S608
-            "claims = t.claims + 1, lease_until = statement_timestamp() + %s from mine where t.id = mine.id returning t.*",
-            [*parameters, State.RUNNING.value, LEASE],
-        )
         with transaction.atomic():
+            inner, parameters = chosen.values("id")[:limit].query.sql_with_params()
+            claimed = self.model._default_manager.raw(
+                f"with mine as materialized ({inner}) update {self.model._meta.db_table} as t set "  # noqa: S608
+                "state = %s, claim_no = t.claim_no + 1, claims = t.claims + 1, "
+                "lease_until = statement_timestamp() + %s from mine where t.id = mine.id returning t.*",
+                [*parameters, State.RUNNING.value, LEASE],
+            )
             return sorted(claimed, key=lambda row: (row.next_attempt_at, row.pk))
 
 

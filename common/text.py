@@ -30,7 +30,8 @@ def storable_tree(value: Any) -> Any:
 
 def loads(text: str | bytes) -> Any:
     """Parsed JSON. Numbers beyond 64 bits stay exact, for which the quick parser has no place."""
-    return json.loads(text) if _LONG_NUMBER.search(text.encode() if isinstance(text, str) else text) else orjson.loads(text)
+    raw = text.encode() if isinstance(text, str) else text
+    return json.loads(raw) if _LONG_NUMBER.search(raw) else orjson.loads(raw)
 
 
 _LONG_NUMBER = re.compile(rb"\d{19}")

@@ -15,9 +15,10 @@ from django.db.models.functions import Coalesce
 
 from common.origin import Origin
 from connections import naming, remote_objects
+from connections.billings import billings_of
 from connections.models import Connection, Rederivation, RemoteObject, Resource
-from connections.remote_objects import as_held
-from connections.sources.base import HeldObject
+from connections.neighbourhood import Neighbourhood
+from connections.remote_objects import Held, as_held
 from connections.sources.stripe import purchases, recurring, shapes
 from connections.sources.stripe.billing import Billing
 from contacts.email import email_key
@@ -30,7 +31,8 @@ from recurring_payments.records import RecurringPaymentRecord
 
 PAGE = 200
 # More subscriptions than these are not derived beside the change of a product or customer they share, but soon after.
-AT_ONCE = 200
+AT_ONCE = 1000
+AT_ONCE_EACH = 200
 ORDER_RESOURCES = ("charge", "invoice", "checkout_session")
 # Objects that are shared or live on; a purchase ends at them.
 _SHARED = ("customer", "product", "price", "payment_method")
@@ -46,28 +48,31 @@ class Told:
     silent: bool = False
 
 
-def refresh(connection: Connection, changed: dict[str, Told]) -> None:
-    """Bring everything derived from the changed objects (by key) up to date."""
+def refresh(connection: Connection, changed: dict[str, Told], held: Held | None = None) -> None:
+    """Bring everything derived from the changed objects (by key) up to date. `held`: those this transaction has."""
     kinds = set(connection.resources.active().filter(data=Resource.Data.ALL).values_list("kind", flat=True))
     if not changed or not kinds:
         return
-    _one_at_a_time(connection, changed.keys())
-    purchase = _purchases(connection, changed.keys())
+    around = _meet(connection, changed.keys(), held)
+    purchase = _purchases(around, changed.keys())
     if "subscription" in kinds:
-        _refresh_recurring(connection, changed, purchase)
+        _refresh_recurring(connection, around, changed, purchase)
     if kinds & set(ORDER_RESOURCES):
         _refresh_orders(connection, changed, purchase)
 
 
-def _one_at_a_time(connection: Connection, keys: Iterable[str]) -> None:
+def _meet(connection: Connection, keys: Iterable[str], held: Held | None) -> Neighbourhood:
     """Let workers that hold parts of one purchase or subscription go one after the other.
 
     Each reads what the other has committed only after it has these rows, so whoever comes last derives from both. An
     object that is named but not held gets an empty row to meet at.
     """
-    rows = list(_rows(connection, keys))
+    wanted = set(keys)
+    ours = {key: held.rows[key] for key in wanted & held.ours} if held else {}
+    rows = [*ours.values(), *remote_objects.read(connection, wanted - ours.keys()).values()]
     meeting = {key for row in rows for key in (row.key, *row.refs) if _is_purchase(key) or _is_subscription(key)}
-    remote_objects.lock(connection, meeting)
+    remote_objects.lock(connection, meeting - ours.keys())
+    return Neighbourhood(connection, ours.values())
 
 
 def _is_subscription(key: str) -> bool:
@@ -86,15 +91,17 @@ def rederive(connection: Connection, kind: str) -> None:
             refresh(connection, {row.key: told for row in page})
 
 
-def _refresh_recurring(connection: Connection, changed: dict[str, Told], purchase: dict[str, RemoteObject]) -> None:
+def _refresh_recurring(
+    connection: Connection, around: Neighbourhood, changed: dict[str, Told], purchase: dict[str, RemoteObject]
+) -> None:
     direct = {key for key in changed if _is_subscription(key)}
     billed = {ref for row in purchase.values() for ref in row.refs if _is_subscription(ref)}
     affected = direct | billed | _sharing(connection, changed)
     remote_objects.lock(connection, affected)
-    subscriptions = [row for row in _rows(connection, affected) if row.body is not None]
+    subscriptions = [row for row in around.rows(affected) if row.body is not None]
     if not subscriptions:
         return
-    billings = _billings(connection, subscriptions)
+    billings = billings_of(around, subscriptions)
     people = _people(connection, [(shapes.customer_id(b.subscription.body), "") for b in billings])
     recurring_payments.upsert(
         [_recurring_record(connection, billing, people, _told(changed, _keys_around(billing))) for billing in billings]
@@ -111,8 +118,8 @@ def _sharing(connection: Connection, changed: dict[str, Told]) -> set[str]:
         return {key for _, key in few}
     now: set[str] = set()
     for shared_key in shared:
-        few = naming.subscriptions(connection, [shared_key], AT_ONCE + 1)
-        if len(now) + len(few) <= AT_ONCE:
+        few = naming.subscriptions(connection, [shared_key], AT_ONCE_EACH + 1)
+        if len(few) <= AT_ONCE_EACH and len(now) + len(few) <= AT_ONCE:
             now |= {key for _, key in few}
         else:
             told = changed[shared_key]
@@ -175,14 +182,14 @@ def _refresh_orders(connection: Connection, changed: dict[str, Told], purchase: 
     orders.upsert(records)
 
 
-def _purchases(connection: Connection, keys: Iterable[str]) -> dict[str, RemoteObject]:
+def _purchases(around: Neighbourhood, keys: Iterable[str]) -> dict[str, RemoteObject]:
     """The changed objects that belong to purchases, and all that hang together with them, by key."""
     found: dict[str, RemoteObject] = {}
     seen: set[str] = set()
     frontier = {key for key in keys if _is_purchase(key)}
     while frontier:
         seen |= frontier
-        rows = [*_rows(connection, frontier), *_naming(connection, purchases.PURCHASE_TYPES, frontier)]
+        rows = [*around.rows(frontier), *around.naming(purchases.PURCHASE_TYPES, frontier)]
         new = {row.key: row for row in rows if row.key not in found and row.body is not None}
         found |= new
         frontier = {key for row in new.values() for key in (row.key, *row.refs) if _is_purchase(key)} - seen
@@ -212,42 +219,6 @@ def _components(rows: dict[str, RemoteObject]) -> list[list[RemoteObject]]:
     return list(groups.values())
 
 
-def _billings(connection: Connection, subscriptions: list[RemoteObject]) -> list[Billing]:
-    """Each subscription with everything we hold that its recurring payment is made from."""
-    keys = [row.key for row in subscriptions]
-    bills = list(_naming(connection, ("invoice", "checkout_session"), keys))
-    invoices = [row for row in bills if row.type == "invoice"]
-    payments = list(_naming(connection, ("invoice_payment",), [row.key for row in invoices]))
-    ways = {ref for row in (*payments, *invoices) for ref in row.refs if ref.startswith(("payment_intent:", "charge:"))}
-    charges = {row.key: row for row in _rows(connection, {way for way in ways if way.startswith("charge:")})}
-    charges |= {row.key: row for row in _naming(connection, ("charge",), [*ways, *(row.key for row in invoices)])}
-    held = _around(connection, subscriptions)
-    return [
-        Billing(
-            subscription=as_held(row),
-            held=held,
-            invoices=_naming_one(invoices, row.key),
-            charges=tuple(as_held(charge) for _, charge in sorted(charges.items()) if charge.body is not None),
-            invoice_payments=tuple(as_held(payment) for payment in payments if payment.body is not None),
-            sessions=_naming_one((row for row in bills if row.type == "checkout_session"), row.key),
-        )
-        for row in sorted(subscriptions, key=lambda row: row.key)
-    ]
-
-
-def _around(connection: Connection, subscriptions: list[RemoteObject]) -> dict[str, HeldObject]:
-    """Customers, products and payment methods of the subscriptions, those of the customers included."""
-    near = {row.key: row for row in _rows(connection, {ref for row in subscriptions for ref in row.refs})}
-    usual = {ref for row in near.values() if row.type == "customer" for ref in row.refs}
-    near |= {row.key: row for row in _rows(connection, usual)}
-    return {key: as_held(row) for key, row in near.items() if row.body is not None and not row.deleted_at}
-
-
-def _naming_one(rows: Iterable[RemoteObject], key: str) -> tuple[HeldObject, ...]:
-    named = (row for row in rows if key in row.refs and row.body is not None)
-    return tuple(as_held(row) for row in sorted(named, key=lambda row: row.key))
-
-
 def _keys_around(billing: Billing) -> list[str]:
     objects = (billing.subscription, *billing.invoices, *billing.charges, *billing.invoice_payments, *billing.sessions)
     return [f"{held.type}:{held.id}" for held in objects] + list(billing.held)
@@ -255,7 +226,7 @@ def _keys_around(billing: Billing) -> list[str]:
 
 def _told(changed: dict[str, Told], keys: Iterable[str]) -> Told:
     """The newest of the facts that touched these objects; of all, if none did by name."""
-    mine = [changed[key] for key in keys if key in changed] or list(changed.values())
+    mine = [changed[key] for key in keys if key in changed] or changed.values()
     return max(mine, key=lambda told: (told.occurred_at, told.key))
 
 
@@ -278,19 +249,6 @@ def _address_key(address: str) -> str:
         return email_key(address) if address else ""
     except ValueError:
         return ""
-
-
-def _rows(connection: Connection, keys: Iterable[str]) -> Iterable[RemoteObject]:
-    wanted = set(keys)
-    return remote_objects.rows(connection, wanted) if wanted else ()
-
-
-def _naming(connection: Connection, types: Iterable[str], keys: Iterable[str]) -> Iterable[RemoteObject]:
-    """Objects of these types that name one of the keys."""
-    wanted = sorted(set(keys))
-    if not wanted:
-        return ()
-    return RemoteObject.objects.filter(connection=connection, type__in=types, refs__overlap=wanted).order_by("pk")
 
 
 def _worth_reading(key: str) -> bool:

@@ -173,8 +173,8 @@ def _still_mine(events: list[InboundEvent]) -> set[int]:
     return {pk for (pk,) in rows.execute(_MINE, claims)}
 
 
-_MINE = f"""
-    select event.id from unnest({rows.arrays("int8", "int4")}) as claim(id, number)
+_MINE = """
+    select event.id from unnest(%b::int8[], %b::int4[]) as claim(id, number)
     join connections_inboundevent as event on event.id = claim.id and event.claim_no = claim.number
     where event.state = 'running' order by event.id for update of event
 """
@@ -189,18 +189,18 @@ def _finish(connection: Connection, batch: list[Incoming], outcomes: list[Outcom
         ignored = outcome.result == SyncLogEntry.Result.IGNORED
         state = State.WAITING if outcome.waits_for else State.IGNORED if ignored else State.DONE
         ends.append((incoming.event.pk, state.value, rows.literal(sorted(outcome.waits_for))))
-    rows.execute(_END, list(zip(*sorted(ends), strict=True)) or [[], [], []])
+    rows.execute(_END, [list(column) for column in zip(*sorted(ends), strict=True)] or [[], [], []])
     release(connection, {key for outcome in outcomes for key in outcome.stored})
 
 
 # Nobody asked for ignored events, so what they say of people is not kept. Those that ran remember what they waited for.
-_END = f"""
+_END = """
     update connections_inboundevent as event set
         state = ending.state, claims = 0, lease_until = null, last_error = '', last_error_code = '',
         body = case when ending.state = 'ignored' then null else event.body end,
         waits_for = case when ending.state = 'waiting' then ending.waits_for::varchar[] else event.waits_for end,
         processed_at = case when ending.state = 'waiting' then event.processed_at else statement_timestamp() end
-    from unnest({rows.arrays("int8", "text", "text")}) as ending(id, state, waits_for)
+    from unnest(%b::int8[], %b::text[], %b::text[]) as ending(id, state, waits_for)
     where event.id = ending.id
 """
 

@@ -125,15 +125,15 @@ def _make_empty(connection: Connection, keys: set[str], **values: Any) -> None:
 
 
 _NAMES = [field.attname for field in RemoteObject._meta.concrete_fields]
-_HERE = f"""
-    from unnest({bulk.arrays("text", "text")}) as wanted(type, external_id)
+_HERE = """
+    from unnest(%b::text[], %b::text[]) as wanted(type, external_id)
     join connections_remoteobject as o
       on o.connection_id = %b and o.type = wanted.type and o.external_id = wanted.external_id
 """
 _LOCKED = " order by o.type, o.external_id for no key update of o"
-COLUMNS = ", ".join(f"o.{name}" for name in _NAMES)
-_READ = f"select {COLUMNS} {_HERE}"
-_KNOWN = f"select o.type, o.external_id {_HERE}"
+SELECT = "select " + ", ".join(f"o.{name}" for name in _NAMES)
+_READ = SELECT + _HERE
+_KNOWN = "select o.type, o.external_id" + _HERE
 
 
 def read(connection: Connection, keys: Iterable[str], *, lock: bool = False) -> dict[str, RemoteObject]:
@@ -148,7 +148,7 @@ def known_keys(connection: Connection, keys: Iterable[str], *, lock: bool = Fals
 
 
 def row_of(values: Sequence[Any]) -> RemoteObject:
-    """A row from the values of COLUMNS."""
+    """A row from the values of SELECT."""
     parsed = [loads(value) if place in _JSON and value is not None else value for place, value in enumerate(values)]
     return RemoteObject.from_db("default", _NAMES, parsed)
 

@@ -1,0 +1,76 @@
+"""Subscriptions with everything held that their recurring payments are made from, for many in a few questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from connections.models import RemoteObject
+from connections.neighbourhood import Neighbourhood
+from connections.remote_objects import as_held
+from connections.sources.base import HeldObject
+from connections.sources.stripe.billing import Billing, latest_invoice
+
+_BILLS = ("invoice", "checkout_session")
+
+
+def billings_of(around: Neighbourhood, subscriptions: list[RemoteObject]) -> list[Billing]:
+    """Each subscription with everything we hold that its recurring payment is made from."""
+    _read_behind(around, subscriptions)
+    around.naming(_BILLS, [row.key for row in subscriptions])
+    billings = [_billing(around, row) for row in subscriptions]
+    latest = [f"invoice:{invoice['id']}" for billing in billings if (invoice := latest_invoice(billing))]
+    payments = around.naming(("invoice_payment",), latest)
+    # One question for the ways of all of them; below each finds its own in what is known by then.
+    around.naming(("charge",), {*latest, *_ways("payment_intent", [*payments, *around.rows(latest)])})
+    around.rows(_ways("charge", [*payments, *around.rows(latest)]))
+    return [_with_charges(around, billing) for billing in billings]
+
+
+def _billing(around: Neighbourhood, subscription: RemoteObject) -> Billing:
+    bills = [row for row in around.naming(_BILLS, [subscription.key]) if row.body is not None]
+    return Billing(
+        subscription=as_held(subscription),
+        held=_behind(around, subscription),
+        invoices=tuple(as_held(row) for row in bills if row.type == "invoice"),
+        sessions=tuple(as_held(row) for row in bills if row.type == "checkout_session"),
+    )
+
+
+def _with_charges(around: Neighbourhood, billing: Billing) -> Billing:
+    """With the payments of its latest invoice, which are all that counts."""
+    invoice = latest_invoice(billing)
+    if not invoice:
+        return billing
+    key = f"invoice:{invoice['id']}"
+    payments = around.naming(("invoice_payment",), [key])
+    told = [*payments, *around.rows([key])]
+    charges = {row.key: row for row in around.naming(("charge",), {key, *_ways("payment_intent", told)})}
+    charges |= {row.key: row for row in around.rows(_ways("charge", told))}
+    return replace(
+        billing,
+        charges=tuple(as_held(charges[key]) for key in sorted(charges) if charges[key].body is not None),
+        invoice_payments=tuple(as_held(payment) for payment in payments if payment.body is not None),
+    )
+
+
+def _ways(kind: str, rows: Iterable[RemoteObject]) -> set[str]:
+    """How these were paid: the payment intents, or the charges, that they name."""
+    return {ref for row in rows for ref in row.refs if ref.startswith(f"{kind}:")}
+
+
+def _behind(around: Neighbourhood, subscription: RemoteObject) -> dict[str, HeldObject]:
+    """Customer, products and payment methods of the subscription, those of the customer included."""
+    near = around.rows(_things(subscription))
+    near += around.rows({ref for row in near if row.type == "customer" for ref in row.refs})
+    return {row.key: as_held(row) for row in near if row.body is not None and not row.deleted_at}
+
+
+def _read_behind(around: Neighbourhood, subscriptions: list[RemoteObject]) -> None:
+    """What `_behind` will ask for, of all of them, in two questions."""
+    near = around.rows({ref for row in subscriptions for ref in _things(row)})
+    around.rows({ref for row in near if row.type == "customer" for ref in row.refs})
+
+
+def _things(subscription: RemoteObject) -> set[str]:
+    return {ref for ref in subscription.refs if not ref.startswith("invoice:")}
