@@ -18,20 +18,35 @@ def storable(text: str) -> str:
 
 
 def storable_tree(value: Any) -> Any:
-    """The same for every text inside parsed JSON, keys included."""
+    """The same for every text inside parsed JSON, keys included. The value itself where nothing is to be replaced."""
+    try:
+        written = orjson.dumps(value)
+    except TypeError:  # a lone surrogate, or a number beyond 64 bits
+        return _storable_tree(value)
+    return _storable_tree(value) if _NUL in written else value
+
+
+def _storable_tree(value: Any) -> Any:
     if isinstance(value, str):
-        return storable(value) if _UNSTORABLE.search(value) else value
+        return storable(value)
     if isinstance(value, list):
-        return [storable_tree(item) for item in value]
+        return [_storable_tree(item) for item in value]
     if isinstance(value, dict):
-        return {storable_tree(key): storable_tree(item) for key, item in value.items()}
+        return {_storable_tree(key): _storable_tree(item) for key, item in value.items()}
     return value
 
 
+_NUL = b"\\u0000"
+
+
 def loads(text: str | bytes) -> Any:
-    """Parsed JSON. Numbers beyond 64 bits stay exact, for which the quick parser has no place."""
+    """Parsed JSON; ValueError if it is none. Numbers beyond 64 bits stay exact: the quick parser has no place for them."""
     raw = text.encode() if isinstance(text, str) else text
-    return json.loads(raw) if _LONG_NUMBER.search(raw) else orjson.loads(raw)
+    return json.loads(raw, parse_constant=_refuse) if _LONG_NUMBER.search(raw) else orjson.loads(raw)
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON.")
 
 
 _LONG_NUMBER = re.compile(rb"\d{19}")

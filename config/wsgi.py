@@ -1,8 +1,12 @@
-"""The door of the web server."""
+"""The door of the web server. Deliveries of webhooks do not go through Django's middleware, everything else does."""
 
 import os
 
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_wsgi_application()
+_django = get_wsgi_application()
+
+from connections.endpoints import door
+
+application = door(_django, "/hooks/stripe/")

@@ -55,9 +55,7 @@ class Neighbourhood:
                 self._naming.setdefault(ref, {})[row.key] = row
 
 
-_NAMING = (  # noqa: S608
-    remote_objects.SELECT
-    + """ from connections_remoteobject as o
+_WHERE = """ from connections_remoteobject as o
     where o.connection_id = %b and o.type = any(%b::varchar[]) and o.refs && %b::varchar[] and o.id <> all(%b::int8[])
 """
-)
+_NAMING = remote_objects.SELECT + _WHERE

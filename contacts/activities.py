@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from common import rows
@@ -51,3 +52,17 @@ def record_activities(new: Iterable[NewActivity]) -> None:
         ],
         conflict="on conflict (dedupe) do nothing",
     )
+
+
+def beginning_with(prefixes: Iterable[str]) -> QuerySet[Activity]:
+    """The activities whose keys begin with one of the prefixes, each of which ends in a colon."""
+    wanted = sorted(prefixes)
+    found = rows.execute(_BEGINNING, [wanted, [f"{prefix[:-1]};" for prefix in wanted]]) if wanted else []
+    return Activity.objects.filter(pk__in=[pk for (pk,) in found])
+
+
+# By the index for prefixes, whatever the collation; a semicolon follows the colon.
+_BEGINNING = """
+    select activity.id from unnest(%b::text[], %b::text[]) as prefix(first, after)
+    join contacts_activity as activity on activity.dedupe ~>=~ prefix.first and activity.dedupe ~<~ prefix.after
+"""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from nameparser import HumanName
 from nameparser.config import Constants
 
@@ -10,6 +12,7 @@ _rules = Constants()
 _rules.middle_name_as_last = True
 
 
+@lru_cache(maxsize=20_000)
 def split_name(full: str) -> tuple[str, str]:
     """("Ada", "de la Cruz") for "Ada de la Cruz". A single word is a first name. Nothing of the text is lost."""
     text = " ".join(full.split())

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from common import money, rows
 from common.origin import Origin
-from contacts.activities import NewActivity
+from contacts.activities import NewActivity, beginning_with
 from contacts.models import Activity, Kind
 from orders.models import RECEIVED, Order, Status
 
@@ -61,32 +61,35 @@ def of_change(order: Order, before: State | None, telling: Telling) -> Iterator[
 
 def of_orders(orders: Iterable[Order]) -> QuerySet[Activity]:
     """The activities of these orders, found by the prefix of their keys."""
-    matching = Q(pk__in=[])
-    for order in orders:
-        matching |= Q(dedupe__startswith=_prefix(order))
-    return Activity.objects.filter(matching)
+    return beginning_with(_prefix(order) for order in orders)
 
 
-def merge(order: Order, others: list[Order]) -> None:
-    """The others turned out to be this order: what each told is told once, and what automations saw stays seen."""
-    prefixes = [_prefix(one) for one in (order, *others)]
-    by_slot: dict[str, list[Activity]] = {}
-    for activity in of_orders([order, *others]).order_by("dispatched_at", "pk"):  # those not dispatched come last
-        prefix = next(prefix for prefix in prefixes if activity.dedupe.startswith(prefix))
-        by_slot.setdefault(activity.dedupe.removeprefix(prefix), []).append(activity)
+def merge(merged: list[tuple[Order, list[Order]]]) -> None:
+    """Others turned out to be an order: what each told is told once, and what automations saw stays seen."""
+    heirs = {_prefix(one): order for order, others in merged for one in (order, *others)}
+    by_slot: dict[tuple[int, str], list[Activity]] = {}
+    told = of_orders(one for order, others in merged for one in (order, *others))
+    for activity in told.order_by("dispatched_at", "pk"):  # those not dispatched come last
+        prefix, slot = _parts(activity.dedupe)
+        by_slot.setdefault((heirs[prefix].pk, slot), []).append(activity)
     repeated = [activity.pk for same in by_slot.values() for activity in same[1:]]
     Activity.objects.filter(pk__in=repeated).delete()
-    for slot, same in by_slot.items():
-        kept = same[0]
-        kept.dedupe = prefixes[0] + slot
-        kept.data = kept.data | {"order": order.pk}
-    kept_ones = [same[0] for same in by_slot.values()]
-    rows.update(kept_ones, ["dedupe", "data"])
+    kept = []
+    for (order_id, slot), same in by_slot.items():
+        activity = same[0]
+        activity.dedupe = f"order:{order_id}:{slot}"
+        activity.data = activity.data | {"order": order_id}
+        kept.append(activity)
+    rows.update(sorted(kept, key=lambda activity: activity.pk), ["dedupe", "data"])
 
 
-def give_to(order: Order) -> None:
-    """The order has found its contact: so have its activities."""
-    of_orders([order]).filter(contact=None).update(contact_id=order.contact_id)
+def give_to(orders: list[Order]) -> None:
+    """The orders have found their contacts: so have their activities."""
+    owners = {_prefix(order): order.contact_id for order in orders}
+    found = list(of_orders(orders).filter(contact=None).order_by("pk"))
+    for activity in found:
+        activity.contact_id = owners[_parts(activity.dedupe)[0]]
+    rows.update(found, ["contact"])
 
 
 def _activity(
@@ -121,6 +124,12 @@ def _data(order: Order) -> dict[str, Any]:
 def _prefix(order: Order) -> str:
     # Not the id at the source: that changes when a higher one becomes known.
     return f"order:{order.pk}:"
+
+
+def _parts(dedupe: str) -> tuple[str, str]:
+    """("order:7:", "refunded:500") for "order:7:refunded:500"."""
+    _, pk, slot = dedupe.split(":", 2)
+    return f"order:{pk}:", slot
 
 
 def _money(minor: int, order: Order) -> str:

@@ -84,13 +84,17 @@ class _Known:
 
 @dataclass
 class _Written:
-    """One record and the order it made or changed. `before` is None for a new order."""
+    """One record and the order it made or changed. `before` is None for a new order.
+
+    `others`: orders that turned out to be this one.
+    """
 
     record: OrderRecord
     order: Order
     before: State | None
     is_changed: bool
     found_contact: bool
+    others: list[Order] = field(default_factory=list)
 
 
 def upsert(records: list[OrderRecord]) -> None:
@@ -122,12 +126,12 @@ def _batches(records: list[OrderRecord]) -> list[list[OrderRecord]]:
 def _write(records: list[OrderRecord]) -> None:
     known = _known(records)
     written = [_bring_up_to_date(known, record) for record in records]
+    # First: the order that stays may take an id of one that goes.
+    _merge(known, [(one.order, one.others) for one in written if one.others])
     rows.insert([one.order for one in written if one.order.pk is None])
     changed = {one.order.pk: one.order for one in written if one.before is not None and one.is_changed}
     rows.update([changed[pk] for pk in sorted(changed)], FIELDS)
-    for one in written:
-        if one.found_contact:
-            activities.give_to(one.order)
+    activities.give_to([one.order for one in written if one.found_contact])
     _refer(known, written)
     _itemise(known, written)
     record_activities(
@@ -143,11 +147,10 @@ def _bring_up_to_date(known: _Known, record: OrderRecord) -> _Written:
         return _Written(record, order, None, is_changed=True, found_contact=False)
     order, others = found[0], found[1:]
     before, contact = activities.state_of(order), order.contact_id
-    if others:
-        _merge(known, order, others)
+    order.contact_id = order.contact_id or next((other.contact_id for other in others if other.contact_id), None)
     is_changed = _apply(order, record) or bool(others)
     found_contact = order.contact_id is not None and (bool(others) or order.contact_id != contact)
-    return _Written(record, order, before, is_changed, found_contact)
+    return _Written(record, order, before, is_changed, found_contact, others)
 
 
 def _found(known: _Known, record: OrderRecord) -> list[Order]:
@@ -158,15 +161,23 @@ def _found(known: _Known, record: OrderRecord) -> list[Order]:
     return sorted({order.pk: order for order in candidates if order}.values(), key=lambda order: order.pk)
 
 
-def _merge(known: _Known, order: Order, others: list[Order]) -> None:
+def _merge(known: _Known, merged: list[tuple[Order, list[Order]]]) -> None:
     """Several orders were one: the oldest row takes over their references and activities."""
-    activities.merge(order, others)
-    gone = {other.pk for other in others}
-    OrderReference.objects.filter(order__in=gone).update(order=order)
-    for index in (known.by_reference, known.by_id):
-        index.update({key: order for key, held in index.items() if held.pk in gone})
-    order.contact_id = order.contact_id or next((other.contact_id for other in others if other.contact_id), None)
+    heirs = {other.pk: order for order, others in merged for other in others}
+    if not heirs:
+        return
+    activities.merge(merged)
+    gone = sorted(heirs)
+    rows.execute(_TAKE_OVER, [gone, [heirs[pk].pk for pk in gone]])
     Order.objects.filter(pk__in=gone).delete()
+    for index in (known.by_reference, known.by_id):
+        index.update({key: heirs[held.pk] for key, held in index.items() if held.pk in heirs})
+
+
+_TAKE_OVER = """
+    update orders_orderreference as reference set order_id = heir.id
+    from unnest(%b::int8[], %b::int8[]) as heir(gone, id) where reference.order_id = heir.gone
+"""
 
 
 def _apply(order: Order, record: OrderRecord) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from common.text import storable_tree
+from common.text import loads, storable, storable_tree
 from connections.sources.base import Json, ObjectState, SourceRecord, Translation
 from connections.sources.stripe import shapes
 from connections.sources.stripe.events import EVENTS
@@ -57,7 +57,7 @@ class Envelope:
 def parse(body: bytes) -> Json:
     """A signed body as JSON an event may be. Unreadable for anything else, however deep or odd."""
     try:
-        event = json.loads(body, parse_constant=_no_constant)
+        event = _parsed(body)
     except (ValueError, RecursionError) as error:
         raise Unreadable("The body is not JSON that can be read.") from error
     if not isinstance(event, dict) or not isinstance(event.get("id"), str) or not isinstance(event.get("type"), str):
@@ -67,6 +67,14 @@ def parse(body: bytes) -> Json:
     return event
 
 
+def _parsed(body: bytes) -> Any:
+    try:
+        return loads(body)
+    except ValueError:
+        # The quick parser refuses a lone surrogate, which is no reason to refuse an event.
+        return json.loads(body, parse_constant=_no_constant)
+
+
 def envelope(event: Json) -> Envelope:
     """Unreadable if the event's time cannot be read."""
     created = shapes.moment(event.get("created"))
@@ -74,13 +82,13 @@ def envelope(event: Json) -> Envelope:
         raise Unreadable("The event has no readable time.")
     livemode = event.get("livemode")
     return Envelope(
-        id=event["id"][:255],
-        type=event["type"][:120],
+        id=storable(event["id"])[:255],
+        type=storable(event["type"])[:120],
         created=created,
-        api_version=shapes.text(event.get("api_version"))[:60],
+        api_version=storable(shapes.text(event.get("api_version")))[:60],
         livemode=livemode if isinstance(livemode, bool) else None,
         account=shapes.text(event.get("account")),
-        object_id=shapes.text(shapes.get(event, "data", "object", "id"))[:255],
+        object_id=storable(shapes.text(shapes.get(event, "data", "object", "id")))[:255],
     )
 
 

@@ -1,0 +1,190 @@
+"""bin/bench webhooks: what an event costs from Stripe's POST to contact, order, recurring payment and log."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from dataclasses import dataclass
+
+from bench import doors, load, machine, shop
+from bench.load import Answers
+from bench.shop import Delivery
+from bench.stage import Stage, connect_shop, event_types, stage
+
+PATIENCE = 600.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`worked_s`: from the first delivery until nothing was due. CPU in milliseconds an event, without the generator."""
+
+    name: str
+    events: int
+    answers: Answers
+    worked_s: float
+    application: float
+    postgres: float
+    others: float
+
+    @property
+    def cpu(self) -> float:
+        return self.application + self.postgres
+
+    def line(self) -> str:
+        return (
+            f"{self.name:34} {self.answers.rate:7,.0f}/s answered  p50 {self.answers.percentile(0.5):6.1f} ms  "
+            f"p99 {self.answers.percentile(0.99):6.1f} ms  {self.events / self.worked_s:7,.0f}/s worked  "
+            f"{self.cpu:5.2f} CPU ms an event (application {self.application:.2f}, PostgreSQL {self.postgres:.2f}); "
+            f"ceiling of 2 free cores {2000 / max(self.cpu, 0.001):,.0f}/s; others used {self.others:.1f} cores"
+        )
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="bin/bench webhooks", description=__doc__)
+    parser.add_argument("--people", type=int, default=1000, help="customers; each has 20 events")
+    parser.add_argument("--at-once", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=0, help="deliveries a second; 0 is as fast as they are taken")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--web", type=int, default=2, help="web processes")
+    parser.add_argument("--threads", type=int, default=8, help="threads a web process")
+    parser.add_argument("--workers", type=int, default=2, help="processes of the inbox worker")
+    chosen = parser.parse_args(arguments)
+    with stage() as there:
+        connection = connect_shop(there)
+        patterns = shop.templates(there.account, event_types())
+        secret = str(connection.open("webhook_secret").open())  # type: ignore[union-attr]
+        print(f"{os.cpu_count()} cores; {chosen.people} customers a round; {chosen.at_once} deliveries at once", flush=True)
+        ours = _ours(there, chosen, patterns, secret, connection.hook_token)
+        floor = _floor(there, chosen, patterns, secret)
+        empty = _empty(there, chosen, patterns, secret)
+        print(f"\nours to the floor {ours.cpu / floor.cpu:.2f}; ours to a Django view that stores nothing {ours.cpu / empty.cpu:.2f}")
+
+
+def _ours(
+    there: Stage, chosen: argparse.Namespace, patterns: list[list[str]], secret: str, token: str
+) -> Measured:
+    from django.db import connection as database
+
+    web, port = there.serve("web", "config.wsgi:application", chosen.web, chosen.threads)
+    worker = there.start_workers(chosen.workers)
+    path = f"/hooks/stripe/{token}/"
+    best: Measured | None = None
+    # What is met for the first time (products, the worker's start) is not what an event costs.
+    load.post(port, path, shop.deliveries(patterns, 20, first=900_000), secret, at_once=8)
+    _drain(0)
+    there.sandbox.clear_requests()
+    for number in range(chosen.rounds):
+        deliveries = shop.deliveries(patterns, chosen.people, first=number * chosen.people)
+        with database.cursor() as cursor:
+            cursor.execute("analyze")
+        measured = _measure(
+            there, "Millrace", [web, worker], deliveries,
+            lambda sent: load.post(port, path, sent, secret, at_once=chosen.at_once, per_second=chosen.rate),
+            _drain,
+        )
+        print(measured.line(), flush=True)
+        best = measured if best is None or measured.cpu < best.cpu else best
+    print(there.supervisor.log_end("worker", 60)[-6000:]) if os.environ.get("BENCH_LOG") else None
+    memory = machine.use_of([worker])
+    calls = len(there.sandbox.requests("/v1/"))
+    events = chosen.rounds * len({one.id for one in deliveries})
+    print(f"{calls * 1000 / events:.1f} calls to Stripe per 1,000 events; largest worker process {memory.largest:.0f} MB")
+    _check(chosen.rounds * chosen.people + 20)
+    there.supervisor.stop("web", "worker")
+    assert best  # noqa: S101  there is at least one round
+    return best
+
+
+def _floor(there: Stage, chosen: argparse.Namespace, patterns: list[list[str]], secret: str) -> Measured:
+    """A door without a framework and a worker that writes one row an event."""
+    import psycopg
+
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(doors.CREATE)
+    there.environment["BENCH_SECRET"] = secret
+    web, port = there.serve("door", "bench.doors:insert_door", chosen.web, chosen.threads)
+    deliveries = shop.deliveries(patterns, chosen.people, first=500_000)
+
+    def process(count: int) -> None:
+        done = 0
+        while done < count:
+            done += doors.process()
+
+    measured = _measure(
+        there, "floor: bare INSERT, one upsert", [web], deliveries,
+        lambda sent: load.post(port, "/", sent, secret, at_once=chosen.at_once, per_second=chosen.rate),
+        process, own=True,
+    )
+    print(measured.line(), flush=True)
+    there.supervisor.stop("door")
+    return measured
+
+
+def _empty(there: Stage, chosen: argparse.Namespace, patterns: list[list[str]], secret: str) -> Measured:
+    web, port = there.serve("empty", "bench.empty:application", chosen.web, chosen.threads)
+    deliveries = shop.deliveries(patterns, chosen.people, first=700_000)
+    measured = _measure(
+        there, "Django view, stores nothing", [web], deliveries,
+        lambda sent: load.post(port, "/", sent, secret, at_once=chosen.at_once, per_second=chosen.rate),
+        lambda count: None,
+    )
+    print(measured.line(), flush=True)
+    there.supervisor.stop("empty")
+    return measured
+
+
+def _measure(there, name, pids, deliveries, send, finish, *, own=False) -> Measured:  # type: ignore[no-untyped-def]
+    distinct = len({one.id for one in deliveries})
+    before, postgres, busy = machine.use_of(pids), machine.use_of([there.postgres]), machine.machine_cpu()
+    mine, started = time.process_time(), time.perf_counter()
+    answers = send(deliveries)
+    sent = time.process_time()
+    if set(answers.statuses) != {200}:
+        sys.exit(f"{name}: answers {dict(answers.statuses)}")
+    finish(distinct)
+    worked = time.perf_counter() - started
+    after, postgres_after = machine.use_of(pids), machine.use_of([there.postgres])
+    finishing = time.process_time() - sent if own else 0.0
+    application = after.cpu - before.cpu + finishing
+    stored = postgres_after.cpu - postgres.cpu
+    others = (machine.machine_cpu() - busy - application - stored - (time.process_time() - mine - finishing)) / worked
+    return Measured(
+        name, distinct, answers, worked, application * 1000 / distinct, stored * 1000 / distinct, max(0.0, others)
+    )
+
+
+def _drain(count: int) -> None:
+    """Until nothing is due. Asks rarely: asking costs, too."""
+    from common.due import State
+    from connections.models import InboundEvent
+
+    ends = time.monotonic() + PATIENCE
+    while InboundEvent.objects.filter(state__in=[State.DUE, State.RUNNING, State.WAITING]).exists():
+        if time.monotonic() > ends:
+            sys.exit("The inbox was not drained in time.")
+        time.sleep(0.1)
+
+
+def _check(people: int) -> None:
+    """Nothing lost, nothing doubled: else the figures mean nothing."""
+    from connections.models import InboundEvent
+    from contacts.models import Contact
+    from orders.models import Order
+    from recurring_payments.models import RecurringPayment
+
+    found = {
+        "contacts": Contact.objects.count(),
+        "recurring payments": RecurringPayment.objects.count(),
+        "orders": Order.objects.count() // 2,
+    }
+    wrong = {name: count for name, count in found.items() if count != people}
+    aside = InboundEvent.objects.exclude(state__in=["done", "ignored"]).count()
+    if wrong or aside:
+        sys.exit(f"Expected {people} of each, found {found}; {aside} events not done.")
+    print(f"checked: {people} contacts and recurring payments, {2 * people} orders, every event done")
+
+
+def first(deliveries: list[Delivery], count: int) -> list[Delivery]:
+    return deliveries[:count]

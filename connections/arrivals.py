@@ -1,0 +1,124 @@
+"""Deliveries on their way into the inbox: those that arrive at once share a statement and a commit.
+
+A commit is what storing an event costs most. Whoever comes while another thread writes waits for it to finish, and the
+next one writes for all who waited; nobody waits for company that has not come.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db import OperationalError
+
+from common import rows
+from common.origin import Origin
+from connections.models import Connection
+from connections.sources.stripe.translate import Envelope
+
+_CROSSWISE_TRIES = 3
+
+
+@dataclass
+class Arrival:
+    """An event to be stored for a connection, as the connection was when its signature was checked.
+
+    `taken` afterwards: False if the connection was disconnected or re-keyed meanwhile; then nothing was stored.
+    """
+
+    connection_id: int
+    epoch: int
+    about: Envelope
+    body: bytes
+    taken: bool = False
+    error: Exception | None = field(default=None, repr=False)
+    is_done: bool = False
+
+
+_waiting: list[Arrival] = []
+_queue = threading.Lock()
+_writing = threading.Lock()
+
+
+def store(arrival: Arrival) -> bool:
+    """Commit the event, or find that it is stored already. `Arrival.taken`; DatabaseError if it could not be stored."""
+    with _queue:
+        _waiting.append(arrival)
+    with _writing:
+        if not arrival.is_done:
+            with _queue:
+                group = _waiting.copy()
+                _waiting.clear()
+            _store(group)
+    if arrival.error:
+        raise arrival.error
+    return arrival.taken
+
+
+def _store(group: list[Arrival]) -> None:
+    try:
+        _insert(group)
+    except Exception as error:
+        if len(group) == 1:
+            group[0].error = error
+        else:
+            # One that cannot be stored must not take the others along.
+            for arrival in group:
+                _store([arrival])
+    finally:
+        for arrival in group:
+            arrival.is_done = True
+
+
+def _insert(group: Iterable[Arrival]) -> None:
+    # In order of key, so that two processes with the same events do not lock crosswise.
+    ordered = sorted(group, key=lambda arrival: (arrival.connection_id, arrival.about.id))
+    doors = sorted({(arrival.connection_id, arrival.epoch) for arrival in ordered})
+    columns = [
+        [pk for pk, _ in doors],
+        [epoch for _, epoch in doors],
+        _CONNECTED,
+        Origin.WEBHOOK.value,
+        [arrival.connection_id for arrival in ordered],
+        [arrival.epoch for arrival in ordered],
+        [arrival.about.id for arrival in ordered],
+        [arrival.about.type for arrival in ordered],
+        [arrival.about.api_version for arrival in ordered],
+        [arrival.about.object_id for arrival in ordered],
+        [arrival.about.created for arrival in ordered],
+        [arrival.body for arrival in ordered],
+    ]
+    for attempt in range(1, _CROSSWISE_TRIES + 1):
+        try:
+            live = set(rows.execute(_INSERT, columns))
+            break
+        except OperationalError:
+            # Deadlocks are the only ones that may pass; without a database the next try fails as well, at once.
+            if attempt == _CROSSWISE_TRIES:
+                raise
+    for arrival in ordered:
+        arrival.taken = (arrival.connection_id, arrival.epoch) in live
+
+
+_CONNECTED = [Connection.State.ACTIVE.value, Connection.State.AUTH_FAILED.value]
+_INSERT = """
+    with live as materialized (
+        select here.id, here.epoch from unnest(%b::int8[], %b::int4[]) as door(id, epoch)
+        join connections_connection as here on here.id = door.id and here.epoch = door.epoch
+        where here.state = any(%b::text[])
+    ), stored as (
+        insert into connections_inboundevent
+            (connection_id, event_id, via, type, api_version, object_id, occurred_at, body, missed,
+             state, claim_no, claims, attempts, last_error_code, last_error, waits_for, replays)
+        select event.connection_id, event.id, %b::text, event.type, event.api_version, event.object_id,
+            event.created, event.body, false, 'due', 0, 0, 0, '', '', '{}', 0
+        from unnest(%b::int8[], %b::int4[], %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[],
+                    %b::bytea[])
+            as event(connection_id, epoch, id, type, api_version, object_id, created, body)
+        join live on live.id = event.connection_id and live.epoch = event.epoch
+        order by event.connection_id, event.id
+        on conflict (connection_id, event_id) do nothing
+    )
+    select id, epoch from live
+"""
