@@ -14,8 +14,8 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from common.money import digits
+from common.record_fields import source_name
 from common.text import storable
-from orders.display import source_name
 from orders.models import Order, OrderItem, Status
 
 PERIODS = [("1", "Placed today"), ("7", "Placed in 7 days"), ("30", "Placed in 30 days"), ("365", "Placed in a year")]

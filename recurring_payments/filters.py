@@ -14,8 +14,9 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from common.money import digits
+from common.record_fields import source_name
 from common.text import storable
-from recurring_payments.display import PAST_DUE, source_name
+from recurring_payments.display import PAST_DUE
 from recurring_payments.models import RecurringPayment, Status
 
 STATUSES = [
