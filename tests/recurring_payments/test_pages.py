@@ -15,12 +15,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from common import streaming
+from common.filters import distinct
 from contacts.models import Contact
 from orders.field_order import ORDER as ORDER_FIELDS
 from recurring_payments import export
 from recurring_payments.field_order import ORDER
 from recurring_payments.fields import FIELDS, SHARED_KEYS
-from recurring_payments.filters import SORTS, distinct
+from recurring_payments.filters import SORTS
 from recurring_payments.models import RecurringPayment
 from tests.orders.conftest import bought, order_record
 from tests.recurring_payments.rows import payment
@@ -338,13 +340,17 @@ def test_the_number_of_queries_of_the_list_is_constant(
 
 @pytest.mark.usefixtures("several")
 def test_the_choices_of_the_filters_are_what_exists() -> None:
-    assert distinct("source", "account") == [("paypal", "merchant"), ("stripe", "acct_1"), ("stripe", "acct_2")]
-    assert distinct("currency") == [("EUR",), ("JPY",)]
+    assert distinct(RecurringPayment, "source", "account") == [
+        ("paypal", "merchant"),
+        ("stripe", "acct_1"),
+        ("stripe", "acct_2"),
+    ]
+    assert distinct(RecurringPayment, "currency") == [("EUR",), ("JPY",)]
 
 
 def test_an_empty_list_says_how_to_fill_it(staff_client: Client, marketer_client: Client) -> None:
     assert "add the resource Subscription" in text(staff_client, LIST)
-    assert distinct("currency") == []
+    assert distinct(RecurringPayment, "currency") == []
     assert "Open apps" in text(marketer_client, LIST)
 
 
@@ -383,7 +389,7 @@ def test_the_export_has_the_keys_and_shapes_of_the_contract(ana: Contact) -> Non
 def test_the_export_reads_in_pages(
     ana: Contact, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
-    monkeypatch.setattr(export, "PAGE", 2)
+    monkeypatch.setattr(streaming, "PAGE", 2)
     for number in range(5):
         payment(ana, number)
     with django_assert_num_queries(4):
