@@ -18,8 +18,9 @@ from connections import naming, remote_objects
 from connections.models import Connection, Rederivation, RemoteObject, Resource
 from connections.remote_objects import as_held
 from connections.sources.base import HeldObject
-from connections.sources.stripe import purchases, recurring, shapes
+from connections.sources.stripe import cut_lists, purchases, recurring, shapes
 from connections.sources.stripe.billing import Billing
+from connections.whole_lists import whole
 from contacts.email import email_key
 from contacts.merging import hold_merges
 from contacts.models import Contact, Identity
@@ -51,6 +52,7 @@ def refresh(connection: Connection, changed: dict[str, Told]) -> None:
     kinds = set(connection.resources.active().filter(data=Resource.Data.ALL).values_list("kind", flat=True))
     if not changed or not kinds:
         return
+    changed = {cut_lists.owner_key(key): told for key, told in changed.items()}
     _one_at_a_time(connection, changed.keys())
     purchase = _purchases(connection, changed.keys())
     if "subscription" in kinds:
@@ -68,10 +70,6 @@ def _one_at_a_time(connection: Connection, keys: Iterable[str]) -> None:
     rows = list(_rows(connection, keys))
     meeting = {key for row in rows for key in (row.key, *row.refs) if _is_purchase(key) or _is_subscription(key)}
     remote_objects.lock(connection, meeting)
-
-
-def _is_subscription(key: str) -> bool:
-    return key.startswith("subscription:")
 
 
 def rederive(connection: Connection, kind: str) -> None:
@@ -99,7 +97,8 @@ def _refresh_recurring(connection: Connection, changed: dict[str, Told], purchas
     recurring_payments.upsert(
         [_recurring_record(connection, billing, people, _told(changed, _keys_around(billing))) for billing in billings]
     )
-    remote_objects.wish(connection, {key for row in subscriptions for key in row.refs if _worth_reading(key)})
+    named = {key for billing in billings for key in shapes.references(billing.subscription.body)}
+    remote_objects.wish(connection, {key for key in named if _worth_reading(key)})
 
 
 def _sharing(connection: Connection, changed: dict[str, Told]) -> set[str]:
@@ -115,15 +114,7 @@ def _sharing(connection: Connection, changed: dict[str, Told]) -> set[str]:
         if len(now) + len(few) <= AT_ONCE:
             now |= {key for _, key in few}
         else:
-            told = changed[shared_key]
-            Rederivation.objects.create(
-                connection=connection,
-                shared=shared_key,
-                occurred_at=told.occurred_at,
-                origin=told.origin,
-                key=told.key,
-                silent=told.silent,
-            )
+            Rederivation.objects.create(connection=connection, shared=shared_key, **vars(changed[shared_key]))
     return now
 
 
@@ -148,8 +139,9 @@ def _recurring_record(
 
 def _refresh_orders(connection: Connection, changed: dict[str, Told], purchase: dict[str, RemoteObject]) -> None:
     found = []
+    held = whole(connection, purchase.values())
     for component in _components(purchase):
-        values = purchases.order_of([as_held(row) for row in component])
+        values = purchases.order_of([held[row.key] for row in component])
         if values is not None:
             found.append((values, tuple(sorted(row.key for row in component))))
     people = _people(connection, [(values.customer_id, values.email) for values, _ in found])
@@ -189,6 +181,10 @@ def _purchases(connection: Connection, keys: Iterable[str]) -> dict[str, RemoteO
     return found
 
 
+def _is_subscription(key: str) -> bool:
+    return key.startswith("subscription:")
+
+
 def _is_purchase(key: str) -> bool:
     return key.partition(":")[0] in purchases.PURCHASE_TYPES
 
@@ -217,35 +213,37 @@ def _billings(connection: Connection, subscriptions: list[RemoteObject]) -> list
     keys = [row.key for row in subscriptions]
     bills = list(_naming(connection, ("invoice", "checkout_session"), keys))
     invoices = [row for row in bills if row.type == "invoice"]
+    sessions = [row for row in bills if row.type == "checkout_session"]
     payments = list(_naming(connection, ("invoice_payment",), [row.key for row in invoices]))
     ways = {ref for row in (*payments, *invoices) for ref in row.refs if ref.startswith(("payment_intent:", "charge:"))}
     charges = {row.key: row for row in _rows(connection, {way for way in ways if way.startswith("charge:")})}
     charges |= {row.key: row for row in _naming(connection, ("charge",), [*ways, *(row.key for row in invoices)])}
-    held = _around(connection, subscriptions)
+    complete = whole(connection, [*subscriptions, *invoices])
+    held = _around(connection, [complete[key] for key in keys])
     return [
         Billing(
-            subscription=as_held(row),
+            subscription=complete[row.key],
             held=held,
-            invoices=_naming_one(invoices, row.key),
+            invoices=tuple(complete[bill.key] for bill in _naming_one(invoices, row.key)),
             charges=tuple(as_held(charge) for _, charge in sorted(charges.items()) if charge.body is not None),
             invoice_payments=tuple(as_held(payment) for payment in payments if payment.body is not None),
-            sessions=_naming_one((row for row in bills if row.type == "checkout_session"), row.key),
+            sessions=tuple(as_held(bill) for bill in _naming_one(sessions, row.key)),
         )
         for row in sorted(subscriptions, key=lambda row: row.key)
     ]
 
 
-def _around(connection: Connection, subscriptions: list[RemoteObject]) -> dict[str, HeldObject]:
+def _around(connection: Connection, subscriptions: list[HeldObject]) -> dict[str, HeldObject]:
     """Customers, products and payment methods of the subscriptions, those of the customers included."""
-    near = {row.key: row for row in _rows(connection, {ref for row in subscriptions for ref in row.refs})}
+    named = {key for subscription in subscriptions for key in shapes.references(subscription.body)}
+    near = {row.key: row for row in _rows(connection, named)}
     usual = {ref for row in near.values() if row.type == "customer" for ref in row.refs}
     near |= {row.key: row for row in _rows(connection, usual)}
     return {key: as_held(row) for key, row in near.items() if row.body is not None and not row.deleted_at}
 
 
-def _naming_one(rows: Iterable[RemoteObject], key: str) -> tuple[HeldObject, ...]:
-    named = (row for row in rows if key in row.refs and row.body is not None)
-    return tuple(as_held(row) for row in sorted(named, key=lambda row: row.key))
+def _naming_one(rows: Iterable[RemoteObject], key: str) -> list[RemoteObject]:
+    return sorted((row for row in rows if key in row.refs and row.body is not None), key=lambda row: row.key)
 
 
 def _keys_around(billing: Billing) -> list[str]:
