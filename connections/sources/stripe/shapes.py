@@ -126,7 +126,7 @@ _EMAILS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 
 def email(body: Json, customer: Json | None) -> str:
-    """The chain of places an object's e-mail address may be in, best first. "" if it has none."""
+    """The chain of places an object's email address may be in, best first. "" if it has none."""
     kind = object_type(body)
     own = [text(get(body, *path)) for path in _EMAILS.get(kind, ())]
     followed = text(get(customer, "email")) or text(get(body, "customer", "email"))
