@@ -85,7 +85,7 @@ def stage(**settings: str) -> Iterator[Stage]:
             "STRIPE_API_BASE": sandbox,
             "STRIPE_RATE_LIMIT": "0",
             "SITE_URL": "http://127.0.0.1:8600",
-            "LOG_LEVEL": "ERROR",
+            "LOG_LEVEL": "WARNING",
             **settings,
         }
         supervisor.start(Program("sandbox", python("-m", "sandbox.stripe", "--port", str(port))))

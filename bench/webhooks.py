@@ -55,16 +55,19 @@ def main(arguments: list[str]) -> None:
         connection = connect_shop(there)
         patterns = shop.templates(there.account, event_types())
         secret = str(connection.open("webhook_secret").open())  # type: ignore[union-attr]
-        print(f"{os.cpu_count()} cores; {chosen.people} customers a round; {chosen.at_once} deliveries at once", flush=True)
+        print(
+            f"{os.cpu_count()} cores; {chosen.people} customers a round; {chosen.at_once} deliveries at once",
+            flush=True,
+        )
         ours = _ours(there, chosen, patterns, secret, connection.hook_token)
         floor = _floor(there, chosen, patterns, secret)
         empty = _empty(there, chosen, patterns, secret)
-        print(f"\nours to the floor {ours.cpu / floor.cpu:.2f}; ours to a Django view that stores nothing {ours.cpu / empty.cpu:.2f}")
+        print(
+            f"\nours to the floor {ours.cpu / floor.cpu:.2f}; ours to a Django view that stores nothing {ours.cpu / empty.cpu:.2f}"
+        )
 
 
-def _ours(
-    there: Stage, chosen: argparse.Namespace, patterns: list[list[str]], secret: str, token: str
-) -> Measured:
+def _ours(there: Stage, chosen: argparse.Namespace, patterns: list[list[str]], secret: str, token: str) -> Measured:
     from django.db import connection as database
 
     web, port = there.serve("web", "config.wsgi:application", chosen.web, chosen.threads)
@@ -80,17 +83,23 @@ def _ours(
         with database.cursor() as cursor:
             cursor.execute("analyze")
         measured = _measure(
-            there, "Millrace", [web, worker], deliveries,
+            there,
+            "Millrace",
+            [web, worker],
+            deliveries,
             lambda sent: load.post(port, path, sent, secret, at_once=chosen.at_once, per_second=chosen.rate),
             _drain,
         )
         print(measured.line(), flush=True)
         best = measured if best is None or measured.cpu < best.cpu else best
-    print(there.supervisor.log_end("worker", 60)[-6000:]) if os.environ.get("BENCH_LOG") else None
+    log = there.supervisor.log_end("worker", 100000)
+    print("retries", log.count("tried again"), "errors", log.count('"error"'))
     memory = machine.use_of([worker])
     calls = len(there.sandbox.requests("/v1/"))
     events = chosen.rounds * len({one.id for one in deliveries})
-    print(f"{calls * 1000 / events:.1f} calls to Stripe per 1,000 events; largest worker process {memory.largest:.0f} MB")
+    print(
+        f"{calls * 1000 / events:.1f} calls to Stripe per 1,000 events; largest worker process {memory.largest:.0f} MB"
+    )
     _check(chosen.rounds * chosen.people + 20)
     there.supervisor.stop("web", "worker")
     assert best  # noqa: S101  there is at least one round
@@ -113,9 +122,13 @@ def _floor(there: Stage, chosen: argparse.Namespace, patterns: list[list[str]], 
             done += doors.process()
 
     measured = _measure(
-        there, "floor: bare INSERT, one upsert", [web], deliveries,
+        there,
+        "floor: bare INSERT, one upsert",
+        [web],
+        deliveries,
         lambda sent: load.post(port, "/", sent, secret, at_once=chosen.at_once, per_second=chosen.rate),
-        process, own=True,
+        process,
+        own=True,
     )
     print(measured.line(), flush=True)
     there.supervisor.stop("door")
@@ -126,7 +139,10 @@ def _empty(there: Stage, chosen: argparse.Namespace, patterns: list[list[str]], 
     web, port = there.serve("empty", "bench.empty:application", chosen.web, chosen.threads)
     deliveries = shop.deliveries(patterns, chosen.people, first=700_000)
     measured = _measure(
-        there, "Django view, stores nothing", [web], deliveries,
+        there,
+        "Django view, stores nothing",
+        [web],
+        deliveries,
         lambda sent: load.post(port, "/", sent, secret, at_once=chosen.at_once, per_second=chosen.rate),
         lambda count: None,
     )

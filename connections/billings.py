@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from connections.models import RemoteObject
+from connections.models import Connection, RemoteObject
 from connections.neighbourhood import Neighbourhood
 from connections.remote_objects import as_held
 from connections.sources.base import HeldObject
+from connections.sources.stripe import shapes
 from connections.sources.stripe.billing import Billing, latest_invoice
+from connections.whole_lists import whole
 
 _BILLS = ("invoice", "checkout_session")
 
 
-def billings_of(around: Neighbourhood, subscriptions: list[RemoteObject]) -> list[Billing]:
+def billings_of(connection: Connection, around: Neighbourhood, subscriptions: list[RemoteObject]) -> list[Billing]:
     """Each subscription with everything we hold that its recurring payment is made from."""
-    _read_behind(around, subscriptions)
-    around.naming(_BILLS, [row.key for row in subscriptions])
-    billings = [_billing(around, row) for row in subscriptions]
+    bills = around.naming(_BILLS, [row.key for row in subscriptions])
+    complete = whole(connection, [*subscriptions, *(row for row in bills if row.type == "invoice")])
+    _read_behind(around, [complete[row.key] for row in subscriptions])
+    billings = [_billing(around, row.key, complete) for row in subscriptions]
     latest = [f"invoice:{invoice['id']}" for billing in billings if (invoice := latest_invoice(billing))]
     payments = around.naming(("invoice_payment",), latest)
     # One question for the ways of all of them; below each finds its own in what is known by then.
@@ -27,12 +30,12 @@ def billings_of(around: Neighbourhood, subscriptions: list[RemoteObject]) -> lis
     return [_with_charges(around, billing) for billing in billings]
 
 
-def _billing(around: Neighbourhood, subscription: RemoteObject) -> Billing:
-    bills = [row for row in around.naming(_BILLS, [subscription.key]) if row.body is not None]
+def _billing(around: Neighbourhood, key: str, complete: dict[str, HeldObject]) -> Billing:
+    bills = [row for row in around.naming(_BILLS, [key]) if row.body is not None]
     return Billing(
-        subscription=as_held(subscription),
-        held=_behind(around, subscription),
-        invoices=tuple(as_held(row) for row in bills if row.type == "invoice"),
+        subscription=complete[key],
+        held=_behind(around, complete[key]),
+        invoices=tuple(complete[row.key] for row in bills if row.type == "invoice"),
         sessions=tuple(as_held(row) for row in bills if row.type == "checkout_session"),
     )
 
@@ -59,18 +62,18 @@ def _ways(kind: str, rows: Iterable[RemoteObject]) -> set[str]:
     return {ref for row in rows for ref in row.refs if ref.startswith(f"{kind}:")}
 
 
-def _behind(around: Neighbourhood, subscription: RemoteObject) -> dict[str, HeldObject]:
+def _behind(around: Neighbourhood, subscription: HeldObject) -> dict[str, HeldObject]:
     """Customer, products and payment methods of the subscription, those of the customer included."""
     near = around.rows(_things(subscription))
     near += around.rows({ref for row in near if row.type == "customer" for ref in row.refs})
     return {row.key: as_held(row) for row in near if row.body is not None and not row.deleted_at}
 
 
-def _read_behind(around: Neighbourhood, subscriptions: list[RemoteObject]) -> None:
+def _read_behind(around: Neighbourhood, subscriptions: list[HeldObject]) -> None:
     """What `_behind` will ask for, of all of them, in two questions."""
-    near = around.rows({ref for row in subscriptions for ref in _things(row)})
+    near = around.rows({ref for one in subscriptions for ref in _things(one)})
     around.rows({ref for row in near if row.type == "customer" for ref in row.refs})
 
 
-def _things(subscription: RemoteObject) -> set[str]:
-    return {ref for ref in subscription.refs if not ref.startswith("invoice:")}
+def _things(subscription: HeldObject) -> set[str]:
+    return {ref for ref in shapes.references(subscription.body) if not ref.startswith("invoice:")}

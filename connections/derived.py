@@ -18,9 +18,10 @@ from connections import naming, remote_objects
 from connections.billings import billings_of
 from connections.models import Connection, Rederivation, RemoteObject, Resource
 from connections.neighbourhood import Neighbourhood
-from connections.remote_objects import Held, as_held
-from connections.sources.stripe import purchases, recurring, shapes
+from connections.remote_objects import Held
+from connections.sources.stripe import cut_lists, purchases, recurring, shapes
 from connections.sources.stripe.billing import Billing
+from connections.whole_lists import whole
 from contacts.email import email_key
 from contacts.merging import hold_merges
 from contacts.models import Contact, Identity
@@ -53,6 +54,7 @@ def refresh(connection: Connection, changed: dict[str, Told], held: Held | None 
     kinds = set(connection.resources.active().filter(data=Resource.Data.ALL).values_list("kind", flat=True))
     if not changed or not kinds:
         return
+    changed = {cut_lists.owner_key(key): told for key, told in changed.items()}
     around = _meet(connection, changed.keys(), held)
     purchase = _purchases(around, changed.keys())
     if "subscription" in kinds:
@@ -73,10 +75,6 @@ def _meet(connection: Connection, keys: Iterable[str], held: Held | None) -> Nei
     meeting = {key for row in rows for key in (row.key, *row.refs) if _is_purchase(key) or _is_subscription(key)}
     remote_objects.lock(connection, meeting - ours.keys())
     return Neighbourhood(connection, ours.values())
-
-
-def _is_subscription(key: str) -> bool:
-    return key.startswith("subscription:")
 
 
 def rederive(connection: Connection, kind: str) -> None:
@@ -101,12 +99,13 @@ def _refresh_recurring(
     subscriptions = [row for row in around.rows(affected) if row.body is not None]
     if not subscriptions:
         return
-    billings = billings_of(around, subscriptions)
+    billings = billings_of(connection, around, subscriptions)
     people = _people(connection, [(shapes.customer_id(b.subscription.body), "") for b in billings])
     recurring_payments.upsert(
         [_recurring_record(connection, billing, people, _told(changed, _keys_around(billing))) for billing in billings]
     )
-    remote_objects.wish(connection, {key for row in subscriptions for key in row.refs if _worth_reading(key)})
+    named = {key for billing in billings for key in shapes.references(billing.subscription.body)}
+    remote_objects.wish(connection, {key for key in named if _worth_reading(key)})
 
 
 def _sharing(connection: Connection, changed: dict[str, Told]) -> set[str]:
@@ -122,15 +121,7 @@ def _sharing(connection: Connection, changed: dict[str, Told]) -> set[str]:
         if len(few) <= AT_ONCE_EACH and len(now) + len(few) <= AT_ONCE:
             now |= {key for _, key in few}
         else:
-            told = changed[shared_key]
-            Rederivation.objects.create(
-                connection=connection,
-                shared=shared_key,
-                occurred_at=told.occurred_at,
-                origin=told.origin,
-                key=told.key,
-                silent=told.silent,
-            )
+            Rederivation.objects.create(connection=connection, shared=shared_key, **vars(changed[shared_key]))
     return now
 
 
@@ -155,8 +146,9 @@ def _recurring_record(
 
 def _refresh_orders(connection: Connection, changed: dict[str, Told], purchase: dict[str, RemoteObject]) -> None:
     found = []
+    held = whole(connection, purchase.values())
     for component in _components(purchase):
-        values = purchases.order_of([as_held(row) for row in component])
+        values = purchases.order_of([held[row.key] for row in component])
         if values is not None:
             found.append((values, tuple(sorted(row.key for row in component))))
     people = _people(connection, [(values.customer_id, values.email) for values, _ in found])
@@ -194,6 +186,10 @@ def _purchases(around: Neighbourhood, keys: Iterable[str]) -> dict[str, RemoteOb
         found |= new
         frontier = {key for row in new.values() for key in (row.key, *row.refs) if _is_purchase(key)} - seen
     return found
+
+
+def _is_subscription(key: str) -> bool:
+    return key.startswith("subscription:")
 
 
 def _is_purchase(key: str) -> bool:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
-
 from common import spreadsheet
+from common.streaming import by_key
 from connections.models import SyncLogEntry, SyncRun
 from contacts.export import ACTIVITY_COLUMNS, activity_rows, contact_columns, contact_rows, flat_contact, utc
 from orders import export as orders
@@ -16,7 +15,6 @@ from orders.export import flat_order, order_rows
 from recurring_payments import export as recurring_payments
 from recurring_payments.export import recurring_payment_rows
 
-PAGE = 500
 SYNC_RUN_COLUMNS = (
     "connection",
     "resource",
@@ -60,7 +58,7 @@ class Export:
 
 def sync_run_rows() -> Iterator[dict[str, Any]]:
     """One dict an import of history, in the order they were begun."""
-    for run in _by_key(SyncRun.objects.select_related("resource__connection")):
+    for run in by_key(SyncRun.objects.select_related("resource__connection")):
         yield {
             "connection": run.resource.connection.name,
             "resource": run.resource.kind,
@@ -79,7 +77,7 @@ def sync_run_rows() -> Iterator[dict[str, Any]]:
 
 def sync_log_rows() -> Iterator[dict[str, Any]]:
     """One dict an event or history record, and one more a replay, in the order they were begun to be worked at."""
-    for entry in _by_key(SyncLogEntry.objects.select_related("connection")):
+    for entry in by_key(SyncLogEntry.objects.select_related("connection")):
         yield {
             "time": utc(entry.worked_at),
             "occurred_at": utc(entry.occurred_at),
@@ -116,11 +114,3 @@ def lines(what: str, kind: str) -> Iterator[str]:
     if kind == "jsonl":
         return spreadsheet.json_lines(export.rows())
     return spreadsheet.csv_lines((export.flat(row) for row in export.rows()), list(export.columns()))
-
-
-def _by_key(rows: QuerySet[Any]) -> Iterator[Any]:
-    """Page by page: memory stays constant, and nothing stays open while a slow reader reads."""
-    rows, last = rows.order_by("pk"), 0
-    while page := list(rows.filter(pk__gt=last)[:PAGE]):
-        yield from page
-        last = page[-1].pk

@@ -96,6 +96,9 @@ def work(events: list[InboundEvent]) -> None:
         except (IntegrityError, OperationalError) as error:
             # Another worker made the same contact or locked crosswise: the next look finds its rows.
             if attempt < _CROSSWISE_TRIES:
+                logger.warning(
+                    "Another worker was at the same rows; the batch is tried again", extra={"size": len(events)}
+                )
                 time.sleep(0.02 * attempt)
                 continue
             _isolate(events, error)

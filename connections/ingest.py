@@ -25,7 +25,7 @@ from contacts.records import ContactOutcome, ContactRecord
 
 TAG = "stripe-integration"
 Result = SyncLogEntry.Result
-NO_EMAIL = "the mapped e-mail is empty"
+NO_EMAIL = "the mapped email is empty"
 _STORED = (Verdict.TAKEN, Verdict.ENRICHED)
 
 

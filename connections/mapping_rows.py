@@ -39,7 +39,7 @@ def obvious(kind: str) -> list[Row]:
 
 
 def arranged(rows: list[Row]) -> list[Row]:
-    """The e-mail row first, the customer ID second, made if they are missing; the others in their order."""
+    """The email row first, the customer ID second, made if they are missing; the others in their order."""
     email = next((row for row in rows if row["to"] == "email"), _row([], "email"))
     customer = next((row for row in rows if row["from"] == [CUSTOMER_ID] and row is not email), _row([CUSTOMER_ID], ""))
     return [email, customer, *(row for row in rows if row is not email and row is not customer)]

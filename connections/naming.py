@@ -10,7 +10,7 @@ from django.db import connection as database
 from connections.models import Connection
 
 # A page of the answer must not tempt the planner to walk the whole table by its primary key: first who names, then
-# the page. A card may be named by the customer alone.
+# the page. A card may be named by the customer alone, a product by items that are not embedded.
 _SQL = """
     with customers as materialized (
         select array_agg('customer:' || external_id) as keys from connections_remoteobject
@@ -19,6 +19,12 @@ _SQL = """
         select id, external_id from connections_remoteobject
         where connection_id = %(connection)s and type = 'subscription'
           and refs && (%(keys)s::varchar[] || coalesce((select keys from customers), '{}')::varchar[])
+        union
+        select owner.id, owner.external_id
+        from connections_remoteobject list
+        join connections_remoteobject owner using (connection_id, external_id)
+        where connection_id = %(connection)s and list.type = 'subscription_items' and owner.type = 'subscription'
+          and list.refs && %(keys)s::varchar[]
     )
     select id, 'subscription:' || external_id from named where id > %(after)s order by id limit %(limit)s
 """

@@ -175,9 +175,9 @@ def _resource(reading: Reading, path: Path, entry: Any, known: Mapping[str, Fiel
         "{} is filled by a row above already. To try several fields, list them in “from”.",
     )
     if len(kept) == len(rows) and not any(row["to"] == "email" for _, row in kept):
-        reading.wrong(path, 'The resource has no row for the e-mail address. Add one: from = "email", to = "email".')
+        reading.wrong(path, 'The resource has no row for the email address. Add one: from = "email", to = "email".')
     reading.resource = None
-    # The e-mail comes first wherever mappings are shown.
+    # The email comes first wherever mappings are shown.
     ordered = sorted((row for _, row in kept), key=lambda row: row["to"] != "email")
     return WantedResource(path, kind, sync, data, types, ordered)
 

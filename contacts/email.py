@@ -17,11 +17,11 @@ def clean_email(text: str) -> str:
     """The address as shown: trimmed, NFC. ValueError if it is not one address."""
     address = unicodedata.normalize("NFC", storable(text)).strip()
     if not address or len(address) > LONGEST:
-        raise ValueError(f"“{address[:80]}” is not an e-mail address.")
+        raise ValueError(f"“{address[:80]}” is not an email address.")
     try:
         _valid(_ascii_host(unicodedata.normalize("NFKC", address)))
     except (ValidationError, UnicodeError) as error:
-        raise ValueError(f"“{address[:80]}” is not an e-mail address.") from error
+        raise ValueError(f"“{address[:80]}” is not an email address.") from error
     return address
 
 

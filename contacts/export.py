@@ -1,7 +1,4 @@
-"""Contacts and their activities as the rows of an export, in the shape that docs/contract fixes.
-
-Rows come in pages by key: memory stays constant, and no transaction or cursor stays open while a slow reader reads.
-"""
+"""Contacts and their activities as the rows of an export, in the shape that docs/contract fixes."""
 
 from __future__ import annotations
 
@@ -11,9 +8,9 @@ from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 
+from common.streaming import by_key
 from contacts.models import Activity, Contact, ContactList, CustomField, Identity, Tag
 
-PAGE = 500
 CONTACT_COLUMNS = ("id", "email", "first_name", "last_name", "phone", "tags", "lists", "fields", "sources")
 ACTIVITY_COLUMNS = ("time", "contact_email", "kind", "summary", "data")
 
@@ -27,14 +24,14 @@ def contact_rows(contacts: QuerySet[Contact] | None = None) -> Iterator[dict[str
         Prefetch("lists", ContactList.objects.only("name")),
         Prefetch("identities", Identity.objects.order_by("source", "account", "external_id")),
     )
-    for contact in _by_key(held):
+    for contact in by_key(held):
         yield _contact_row(contact, keys)
 
 
 def activity_rows(activities: QuerySet[Activity] | None = None) -> Iterator[dict[str, Any]]:
     """One dict an activity, in the order they were recorded."""
     chosen = Activity.objects.all() if activities is None else activities
-    for activity in _by_key(chosen.select_related("contact")):
+    for activity in by_key(chosen.select_related("contact")):
         yield {
             "time": utc(activity.occurred_at),
             "contact_email": (activity.contact.email or None) if activity.contact else None,
@@ -83,11 +80,3 @@ def _contact_row(contact: Contact, keys: list[str]) -> dict[str, Any]:
         "created_at": utc(contact.created_at),
         "updated_at": utc(contact.updated_at),
     }
-
-
-def _by_key(rows: QuerySet[Any]) -> Iterator[Any]:
-    rows = rows.order_by("pk")
-    last = 0
-    while page := list(rows.filter(pk__gt=last)[:PAGE]):
-        yield from page
-        last = page[-1].pk

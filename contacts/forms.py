@@ -53,7 +53,7 @@ class ContactForm(forms.Form):
             is_test = self.contact.is_test if self.contact else False
             self.owner = editing.owner_of(address, is_test=is_test, besides=self.contact)
         except ValueError as error:
-            raise ValidationError("This is not an e-mail address. It looks like ana@example.com.") from error
+            raise ValidationError("This is not an email address. It looks like ana@example.com.") from error
         if self.owner:
             raise ValidationError(f"This address belongs to {self.owner}.")
         return address
@@ -65,7 +65,7 @@ class ContactForm(forms.Form):
                 self._check(self.targets[key], values)
         named = any(values.get(key) for key in ("email", "first_name", "last_name", "phone"))
         if self.contact is None and not named and not self.errors:
-            raise ValidationError("Enter at least an e-mail address, a name or a phone number.")
+            raise ValidationError("Enter at least an email address, a name or a phone number.")
         return values
 
     def _check(self, field: Field, values: dict[str, Any]) -> None:

@@ -1,11 +1,17 @@
-"""Orders in words for people: amounts, badges, where they are at the source."""
+"""Orders in words for people: amounts, badges, each field as text, where they are at the source."""
 
 from __future__ import annotations
 
-from common.formats import money_text
-from orders.models import Order, OrderReference, Status
+from collections.abc import Iterable
+from typing import Any
 
-STRIPE = "stripe"
+from django.utils.translation import gettext
+
+from common import record_fields
+from common.record_fields import STRIPE, RecordField, Shown, as_text, is_empty, source_name
+from orders.fields import REFERENCES
+from orders.models import Order, Status
+
 BADGES = {
     Status.PENDING: "warn",
     Status.PAID: "ok",
@@ -14,15 +20,6 @@ BADGES = {
     Status.REFUNDED: "neutral",
     Status.DISPUTED: "bad",
     Status.CANCELLED: "neutral",
-}
-KINDS = {
-    "checkout_session": "Checkout session",
-    "payment_intent": "Payment intent",
-    "charge": "Charge",
-    "invoice": "Invoice",
-    "invoice_payment": "Invoice payment",
-    "refund": "Refund",
-    "dispute": "Dispute",
 }
 _STRIPE_PAGES = {"invoice": "invoices", "payment_intent": "payments", "charge": "payments"}
 
@@ -33,24 +30,46 @@ def status_badge(order: Order) -> tuple[str, str]:
     return BADGES[status], str(status.label)
 
 
-def money(order: Order, minor: int) -> str:
-    return money_text(minor, order.currency)
+def display(field: RecordField, order: Order) -> str:
+    """The value as people read it; a dash for nothing. The order comes `with_parts`, here and below."""
+    value = _value(field, order)
+    match "" if is_empty(value) else field.look:
+        case "status":
+            return status_badge(order)[1]
+        case "source":
+            return source_name(value)
+        case "link":
+            return gettext("Open")
+    return as_text(field, value, order.currency)
 
 
-def source_name(source: str) -> str:
-    return source.capitalize()
+def shown(field: RecordField, order: Order) -> Shown:
+    bad = field.look == "status" and status_badge(order)[0] == "bad"
+    return record_fields.shown(field, _value(field, order), display(field, order), bad=bad)
 
 
-def kind_name(reference: OrderReference) -> str:
-    return KINDS.get(reference.kind) or reference.kind.replace("_", " ").capitalize()
+def split(fields: Iterable[RecordField], order: Order) -> tuple[list[Shown], list[Shown]]:
+    """(the fields with a value, the empty ones), both in the order given."""
+    return record_fields.split(shown(field, order) for field in fields)
 
 
-def source_url(order: Order, references: list[OrderReference]) -> str:
+def references(order: Any, kind: str) -> list[str]:
+    """The ids of this kind that are part of the purchase."""
+    return [key.partition(":")[2] for key in order.reference_keys if key.partition(":")[0] == kind]
+
+
+def source_url(order: Order) -> str:
     """Its page at the source, for people who may sign in there; "" where there is none."""
     if order.source != STRIPE or not order.account:
         return ""
-    by_kind = {reference.kind: reference.external_id for reference in references}
-    kind = next((kind for kind in _STRIPE_PAGES if kind in by_kind), "")
     mode = "test/" if order.is_test else ""
-    page = f"https://dashboard.stripe.com/{order.account}/{mode}{_STRIPE_PAGES.get(kind, '')}/{by_kind.get(kind, '')}"
-    return page if kind else ""
+    for kind, page in _STRIPE_PAGES.items():
+        if known := references(order, kind):
+            return f"https://dashboard.stripe.com/{order.account}/{mode}{page}/{known[-1]}"
+    return ""
+
+
+def _value(field: RecordField, order: Any) -> Any:
+    if field.section == REFERENCES:
+        return references(order, field.key)
+    return getattr(order, field.key)

@@ -1,7 +1,4 @@
-"""Orders as the rows of an export, in the shape that docs/contract fixes.
-
-Rows come in pages by key: memory stays constant, and no transaction or cursor stays open while a slow reader reads.
-"""
+"""Orders as the rows of an export, in the shape that docs/contract fixes."""
 
 from __future__ import annotations
 
@@ -11,10 +8,10 @@ from typing import Any
 from django.db.models import QuerySet
 
 from common.money import as_text
+from common.streaming import by_key
 from contacts.export import utc
 from orders.models import Order
 
-PAGE = 500
 AMOUNTS = ("total", "tax", "discount", "shipping", "refunded")
 COLUMNS = ("source", "account", "external_id", "contact_email", "status", "currency", *AMOUNTS, "items", "placed_at")
 
@@ -25,11 +22,7 @@ def order_rows(chosen: QuerySet[Order] | None = None) -> Iterator[dict[str, Any]
     Amounts are decimal strings in the major unit, times ISO 8601 UTC; what is missing is None.
     """
     rows = Order.objects.all() if chosen is None else chosen
-    rows = rows.order_by("pk").select_related("contact").prefetch_related("items")
-    last = 0
-    while page := list(rows.filter(pk__gt=last)[:PAGE]):
-        yield from map(_row, page)
-        last = page[-1].pk
+    return map(_row, by_key(rows.select_related("contact").prefetch_related("items")))
 
 
 def flat_order(row: dict[str, Any]) -> dict[str, Any]:

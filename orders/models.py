@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models.functions import Now, Upper
+from django.db.models.functions import Coalesce, Now, Upper
 from django.urls import reverse
 
 from contacts.models import Contact
@@ -30,6 +31,18 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def received(self) -> OrderQuerySet:
         """Orders that were paid, whatever happened to the money later."""
         return self.filter(status__in=RECEIVED)
+
+    def with_parts(self) -> OrderQuerySet:
+        """Each order with names, SKUs and quantity of its items and the keys of its references, in one query."""
+        items = OrderItem.objects.filter(order=models.OuterRef("pk"))
+        quantity = items.order_by().values("order").annotate(all=models.Sum("quantity")).values("all")
+        references = OrderReference.objects.filter(order=models.OuterRef("pk")).order_by("reference")
+        return self.annotate(
+            item_names=ArraySubquery(items.exclude(name="").values("name")),
+            item_skus=ArraySubquery(items.exclude(sku="").values("sku")),
+            item_quantity=Coalesce(models.Subquery(quantity, output_field=models.BigIntegerField()), 0),
+            reference_keys=ArraySubquery(references.values("reference")),
+        )
 
     def newest(self) -> OrderQuerySet:
         return self.order_by("-placed_at", "-id")
@@ -128,11 +141,3 @@ class OrderReference(models.Model):
 
     def __str__(self) -> str:
         return self.reference
-
-    @property
-    def kind(self) -> str:
-        return self.reference.partition(":")[0]
-
-    @property
-    def external_id(self) -> str:
-        return self.reference.partition(":")[2]

@@ -10,6 +10,8 @@ from django.http import HttpRequest
 
 from contacts import panels
 from contacts.models import Contact
+from orders.display import shown
+from orders.field_order import ORDER
 from orders.models import RECEIVED, Order, Status
 
 NEWEST = 5
@@ -33,8 +35,11 @@ def register() -> None:
 
 
 def _orders(contact: Contact, request: HttpRequest) -> dict[str, Any] | None:
-    newest = _newest(contact)
-    return {"orders": newest, "count": newest[0].among} if newest else None
+    if not (newest := _newest(contact)):
+        return None
+    fields = ORDER.shown_on_contact(newest[0].field_keys)
+    orders = [(order, [value for field in fields if not (value := shown(field, order)).empty]) for order in newest]
+    return {"orders": orders, "count": newest[0].among}
 
 
 def _lifetime_value(contact: Contact, request: HttpRequest) -> dict[str, Any] | None:
@@ -44,12 +49,16 @@ def _lifetime_value(contact: Contact, request: HttpRequest) -> dict[str, Any] | 
 
 
 def _newest(contact: Contact) -> list[Any]:
-    """The newest orders; the number of all of them and what all brought ride along. One query for both cards."""
+    """The newest orders, one query for both cards: number and value of all, and the field order, ride along."""
     if "newest_orders" not in vars(contact):
         lifetime = RawSQL(  # noqa: S611 - values are parameters
             _LIFETIME, [Status.DISPUTED.value, contact.pk, [status.value for status in RECEIVED]], JSONField()
         )
-        found = Order.objects.filter(contact=contact).annotate(among=Window(Count("*")), lifetime=lifetime).newest()
-        vars(contact)["newest_orders"] = list(found[:NEWEST])
+        found = (
+            Order.objects.filter(contact=contact)
+            .with_parts()
+            .annotate(among=Window(Count("*")), lifetime=lifetime, field_keys=ORDER.first_keys())
+        )
+        vars(contact)["newest_orders"] = list(found.newest()[:NEWEST])
     known: list[Any] = vars(contact)["newest_orders"]
     return known

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
-from babel.dates import format_datetime
 from babel.numbers import format_decimal
-from django.utils import timezone
 from django.utils.translation import gettext
 
-from common.fields import FieldType
-from common.formats import country_name, day_text, duration_text, money_text, reader_locale
-from recurring_payments.fields import SOURCES, STRIPE, RecurringField
+from common import record_fields
+from common.formats import country_name, duration_text, money_text, reader_locale
+from common.record_fields import DASH, STRIPE, Shown, as_text, is_empty, source_name
+from recurring_payments.fields import RecurringField
 from recurring_payments.models import Interval, PaymentStatus, RecurringPayment, Status
 
-DASH = "–"
 PAST_DUE = "past_due"
 _BADGES = {
     Status.ACTIVE: "ok",
@@ -29,62 +26,23 @@ _BADGES = {
 }
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A field of one row as the page shows it. `exact` is the time behind a date; `url` makes the text a link."""
-
-    field: RecurringField
-    text: str
-    exact: str = ""
-    machine: str = ""
-    url: str = ""
-    bad: bool = False
-
-
-def is_empty(field: RecurringField, row: RecurringPayment) -> bool:
-    """Whether there is nothing to show. No and 0 are answers, not gaps."""
-    value = getattr(row, field.key)
-    return value is None or value == "" or value == []
-
-
 def display(field: RecurringField, row: RecurringPayment) -> str:
     """The value as people read it: «€49.00», «Dec 1, 2026», «1 month», «No end», «Spain», «Yes»; a dash for nothing."""
-    if is_empty(field, row):
-        return DASH
     value = getattr(row, field.key)
-    if field.look in _LOOKS:
+    if field.look in _LOOKS and not is_empty(value):
         return _LOOKS[field.look](value, row)
-    match field.type:
-        case FieldType.MONEY:
-            return money_text(value, row.currency)
-        case FieldType.DATETIME | FieldType.DATE:
-            return day_text(value)
-        case FieldType.BOOLEAN:
-            return gettext("Yes") if value else gettext("No")
-        case FieldType.LIST:
-            return ", ".join(value)
-        case FieldType.NUMBER:
-            return format_decimal(value, locale=reader_locale())
-    return str(value)
+    return as_text(field, value, row.currency)
 
 
 def shown(field: RecurringField, row: RecurringPayment) -> Shown:
     value = getattr(row, field.key)
-    text = display(field, row)
-    if isinstance(value, datetime):
-        exact = format_datetime(timezone.localtime(value), "long", locale=reader_locale())
-        return Shown(field, text, exact, value.isoformat(timespec="seconds"))
-    url = value if field.look == "link" and str(value).startswith("https://") else ""
-    return Shown(field, text, url=url, bad=field.look == "payment" and value == PaymentStatus.DECLINED)
+    bad = field.look == "payment" and value == PaymentStatus.DECLINED
+    return record_fields.shown(field, value, display(field, row), bad=bad)
 
 
 def split(fields: Iterable[RecurringField], row: RecurringPayment) -> tuple[list[Shown], list[Shown]]:
     """(the fields with a value, the empty ones), both in the order given."""
-    filled: list[Shown] = []
-    empty: list[Shown] = []
-    for field in fields:
-        (empty if is_empty(field, row) else filled).append(shown(field, row))
-    return filled, empty
+    return record_fields.split(shown(field, row) for field in fields)
 
 
 def status_badge(row: RecurringPayment) -> tuple[str, str]:
@@ -105,10 +63,6 @@ def per(row: RecurringPayment) -> str:
         return ""
     count, unit = row.billing_interval_count or 1, Interval(row.billing_interval).label
     return f"/ {unit if count == 1 else duration_text(count, unit)}"
-
-
-def source_name(source: str) -> str:
-    return SOURCES.get(source, source.capitalize())
 
 
 def source_url(row: RecurringPayment) -> str:

@@ -1,7 +1,4 @@
-"""Recurring payments as the rows of an export, in the shape that docs/contract fixes.
-
-Rows come in pages by key: memory stays constant, and no transaction or cursor stays open while a slow reader reads.
-"""
+"""Recurring payments as the rows of an export, in the shape that docs/contract fixes."""
 
 from __future__ import annotations
 
@@ -13,11 +10,11 @@ from django.db.models import QuerySet
 
 from common.fields import FieldType
 from common.money import as_text
+from common.streaming import by_key
 from contacts.export import utc
 from recurring_payments.fields import BY_KEY, SHARED_KEYS, RecurringField
 from recurring_payments.models import RecurringPayment
 
-PAGE = 500
 COLUMNS = ("contact_email", "source", "account", *SHARED_KEYS)
 _FIELDS = tuple(BY_KEY[key] for key in SHARED_KEYS)
 _READ = ("contact__email", "source", "account", *SHARED_KEYS)
@@ -29,11 +26,7 @@ def recurring_payment_rows(chosen: QuerySet[RecurringPayment] | None = None) -> 
     Amounts are decimal strings in the major unit, times ISO 8601 UTC, the expiration a date; what is missing is None.
     """
     rows = RecurringPayment.objects.all() if chosen is None else chosen
-    rows = rows.select_related("contact").only(*_READ).order_by("pk")
-    last = 0
-    while page := list(rows.filter(pk__gt=last)[:PAGE]):
-        yield from map(_row, page)
-        last = page[-1].pk
+    return map(_row, by_key(rows.select_related("contact").only(*_READ)))
 
 
 def _row(row: RecurringPayment) -> dict[str, Any]:

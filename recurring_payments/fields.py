@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 from common import fields as catalogue
 from common.fields import Field, FieldType
+from common.record_fields import API, SOURCES, STRIPE, WOOCOMMERCE, RecordField
 from recurring_payments.models import Interval, PaymentStatus, Status
 
 CATALOGUE = "recurring_payment"
-STRIPE, PAYPAL, WOOCOMMERCE, API = "stripe", "paypal", "woocommerce", "api"
-SOURCES = {STRIPE: "Stripe", PAYPAL: "PayPal", WOOCOMMERCE: "WooCommerce", API: "API store"}
 _ALL = tuple(SOURCES)
 _NOT_PAYPAL = (STRIPE, WOOCOMMERCE, API)
 _API_ONLY = (API,)
@@ -26,25 +25,11 @@ SHIPPING, BILLING, MORE = "Shipping address", "Billing address", "More"
 
 
 @dataclass(frozen=True)
-class RecurringField:
-    """`key` is the model's field; MONEY is in the smallest unit of the row's currency. `look`: id, country, link…"""
+class RecurringField(RecordField):
+    """`key` is the model's field."""
 
-    key: str
-    label: str
-    type: FieldType = FieldType.TEXT
-    section: str = IDENTITY
-    sources: tuple[str, ...] = _ALL
-    look: str = ""
     choices: tuple[str, ...] = ()
     extra: bool = False
-
-    @property
-    def source_names(self) -> list[str]:
-        return [SOURCES[source] for source in self.sources]
-
-    @property
-    def is_everywhere(self) -> bool:
-        return self.sources == _ALL
 
 
 _MONEY, _NUMBER, _TIME, _YES = FieldType.MONEY, FieldType.NUMBER, FieldType.DATETIME, FieldType.BOOLEAN

@@ -176,13 +176,3 @@ class RecurringPayment(Address):
 
     def get_absolute_url(self) -> str:
         return reverse("recurring_payments:detail", args=[self.pk])
-
-
-class FieldOrder(models.Model):
-    """The one order of fields of the whole workspace: widget and drawer follow it. At most one row."""
-
-    keys = ArrayField(models.CharField(max_length=60), default=list)
-    updated_at = models.DateTimeField(auto_now=True)
-
-    def __str__(self) -> str:
-        return "Order of recurring payment fields"

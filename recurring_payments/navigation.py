@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from common import manage_data, navigation, settings_menu
+from common import manage_data, navigation
+from recurring_payments.field_order import ORDER
 
 
 def register() -> None:
     navigation.register("Revenue", "Recurring payments", "recurring_payments:list", "repeat", order=10)
-    settings_menu.register("Manage data", "recurring_payments:manage-data", order=25, role="marketer")
     manage_data.register(
-        "Recurring payments",
-        "recurring_payments:fields",
-        "repeat",
-        "The order of the fields on contacts and in the details",
+        ORDER,
+        label="Recurring payments",
+        heading="Recurring payment fields",
+        icon="repeat",
+        sentence="The first five are shown on the contact.",
         order=10,
     )

@@ -64,9 +64,6 @@ ACCESS: dict[str, str] = {
     "recurring_payments:list": Role.STAFF,
     "recurring_payments:detail": Role.STAFF,
     "recurring_payments:export": Role.MARKETER,
-    "recurring_payments:manage-data": Role.MARKETER,
-    "recurring_payments:fields": Role.MARKETER,
-    "recurring_payments:order": Role.MARKETER,
     # The wizard
     "connections:connect": Role.MARKETER,
     "connections:add-resource": Role.MARKETER,
@@ -108,6 +105,9 @@ ACCESS: dict[str, str] = {
     # Settings
     "users:settings": Role.STAFF,
     "users:profile": Role.STAFF,
+    "users:manage-data": Role.MARKETER,
+    "users:fields": Role.MARKETER,
+    "users:field-order": Role.MARKETER,
     "users:people": Role.ADMIN,
     "users:invite": Role.ADMIN,
     "users:revoke_invitation": Role.ADMIN,

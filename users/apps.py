@@ -9,5 +9,6 @@ class UsersConfig(AppConfig):
 
         navigation.register(navigation.FOOT, "Settings", "users:settings", "settings", order=90)
         settings_menu.register("Profile", "users:profile", order=10)
+        settings_menu.register("Manage data", "users:manage-data", order=25, role="marketer")
         settings_menu.register("Users", "users:people", order=80, role="admin")
         settings_menu.register("Audit log", "users:audit_log", order=90, role="admin")

@@ -32,7 +32,7 @@ class ProfileForm(forms.ModelForm):
 
 
 class AcceptForm(forms.Form):
-    """The e-mail is asked for only where the invitation names none: on the first start."""
+    """The email is asked for only where the invitation names none: on the first start."""
 
     email = forms.EmailField(label="Email", max_length=254)
     name = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "name"}))
@@ -51,7 +51,7 @@ class AcceptForm(forms.Form):
         email = str(self.cleaned_data["email"]).lower()
         # Only an invitation made out to an address may set that account's password.
         if User.objects.filter(email__iexact=email).exists():
-            raise forms.ValidationError("This e-mail address already has an account.")
+            raise forms.ValidationError("This email address already has an account.")
         return email
 
     def clean_password(self) -> str:

@@ -59,9 +59,9 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser):
-    """Signs in by e-mail. Never deleted, only deactivated: the audit log and the timeline name people."""
+    """Signs in by email. Never deleted, only deactivated: the audit log and the timeline name people."""
 
-    email = models.EmailField("E-mail", max_length=254)
+    email = models.EmailField("Email", max_length=254)
     name = models.CharField(max_length=200, blank=True)
     role = models.CharField(max_length=20, choices=Role, default=Role.STAFF)
     is_active = models.BooleanField(default=True)
@@ -79,7 +79,7 @@ class User(AbstractBaseUser):
         ordering: ClassVar = ["name", "email"]
         constraints: ClassVar = [
             models.UniqueConstraint(
-                Lower("email"), name="users_user_email", violation_error_message="This e-mail address is already used."
+                Lower("email"), name="users_user_email", violation_error_message="This email address is already used."
             ),
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="users_user_role"),
         ]
@@ -136,7 +136,7 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
 class Invitation(models.Model):
     """A link that makes one account. It is shown to who invites, because mail may not be set up."""
 
-    email = models.EmailField("E-mail", max_length=254, blank=True)  # empty: the first admin names it when accepting
+    email = models.EmailField("Email", max_length=254, blank=True)  # empty: the first admin names it when accepting
     role = models.CharField(max_length=20, choices=Role, default=Role.STAFF)
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     expires_at = models.DateTimeField(editable=False)

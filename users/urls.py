@@ -1,6 +1,6 @@
 from django.urls import path
 
-from users.views import audit_log, people, profile
+from users.views import audit_log, manage_data, people, profile
 
 app_name = "users"
 
@@ -14,5 +14,8 @@ urlpatterns = [
     path("users/<int:pk>/password-link/", people.password_link, name="password_link"),
     path("users/<int:pk>/activate/", people.set_active, {"active": True}, name="activate"),
     path("users/<int:pk>/deactivate/", people.set_active, {"active": False}, name="deactivate"),
+    path("manage-data/", manage_data.kinds, name="manage-data"),
+    path("manage-data/<slug:kind>/", manage_data.fields, name="fields"),
+    path("manage-data/<slug:kind>/order/", manage_data.order, name="field-order"),
     path("audit-log/", audit_log.audit_log, name="audit_log"),
 ]

@@ -10,6 +10,7 @@ from typing import Any
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal
 from django import template
+from django.conf import settings
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import escape, format_html
@@ -54,7 +55,7 @@ def avatar(who: Any, size: str = "") -> SafeString:
 
 @register.filter
 def initials(name: str) -> str:
-    """Of the first word and the last one; one letter for a single word or an e-mail address."""
+    """Of the first word and the last one; one letter for a single word or an email address."""
     words = [word for word in str(name).partition("@")[0].split() if word[0].isalnum()] or ["?"]
     return "".join(word[0] for word in (words[0], *words[1:][-1:])).upper()
 
@@ -71,9 +72,15 @@ def number(value: float | None) -> str:
     return "–" if value is None else format_decimal(value, locale=reader_locale())
 
 
+@register.simple_tag
+def can_send_mail() -> bool:
+    """Whether links to a forgotten password can be sent at all."""
+    return bool(settings.EMAIL_URL)
+
+
 @register.filter
-def ago(value: datetime | None, length: str = "long") -> SafeString | str:
-    """«12 seconds ago» (`ago:"short"`: «12s ago») under a day, then the date; the exact time in the title."""
+def ago(value: datetime | None) -> SafeString | str:
+    """«12 seconds ago» under a day, then the date; the exact time in the title."""
     if value is None:
         return "–"
     local = timezone.localtime(value)
@@ -81,7 +88,7 @@ def ago(value: datetime | None, length: str = "long") -> SafeString | str:
         '<time datetime="{}" title="{}">{}</time>',
         value.isoformat(timespec="seconds"),
         format_datetime(local, "long", locale=reader_locale()),
-        _relative(local, short=length == "short"),
+        _relative(local),
     )
 
 
@@ -106,19 +113,13 @@ def day(value: date | datetime | None) -> SafeString | str:
     )
 
 
-def _relative(local: datetime, *, short: bool) -> str:
+def _relative(local: datetime) -> str:
     passed = timezone.now() - local
     if abs(passed) >= timedelta(days=1):
         return format_date(local, "medium", locale=reader_locale())
     if timedelta(0) <= passed < timedelta(seconds=1):
         return "now"
-    return format_timedelta(
-        -_whole_units(passed),
-        add_direction=True,
-        threshold=1.0,
-        format="narrow" if short else "long",
-        locale=reader_locale(),
-    )
+    return format_timedelta(-_whole_units(passed), add_direction=True, threshold=1.0, locale=reader_locale())
 
 
 def _whole_units(passed: timedelta) -> timedelta:

@@ -72,7 +72,7 @@ def _value(keys: list[str]) -> str:
 
 
 class RowForm(forms.Form):
-    """One row. Rows 1 and 2 have one end fixed: the e-mail address, and the Stripe customer ID."""
+    """One row. Rows 1 and 2 have one end fixed: the email address, and the Stripe customer ID."""
 
     source = forms.ChoiceField(required=False, error_messages={"invalid_choice": _("Choose one of the fields listed.")})
     target = forms.ChoiceField(

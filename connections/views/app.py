@@ -21,7 +21,8 @@ RECENT = 8
 @require_safe
 @role_required("marketer")
 def app(request: HttpRequest) -> HttpResponseBase:
-    context = _frame("resources") | {"unfinished": overview.unfinished(), "recent": _recent()}
+    frame = _frame("resources", first=request.GET.get("account", ""))
+    context = frame | {"unfinished": overview.unfinished(), "recent": _recent()}
     return render(request, "connections/app.html", context)
 
 
@@ -51,9 +52,16 @@ def webhooks(request: HttpRequest) -> HttpResponseBase:
     return render(request, "connections/webhooks.html", _frame("webhooks"))
 
 
-def _frame(tab: str) -> dict[str, Any]:
-    accounts = overview.accounts()
-    return {"tab": tab, "accounts": accounts, "log_size": overview.log_size(), "headline": headline(accounts)}
+def _frame(tab: str, *, first: str = "") -> dict[str, Any]:
+    """`first` is the account whose card leads: the one that was just set up."""
+    accounts = sorted(overview.accounts(), key=lambda account: str(account.connection.pk) != first)
+    return {
+        "tab": tab,
+        "accounts": accounts,
+        "is_connected": bool(accounts),
+        "log_size": overview.log_size(),
+        "headline": headline(accounts),
+    }
 
 
 def headline(accounts: list[Account]) -> dict[str, str]:

@@ -20,7 +20,6 @@ from connections.sources.stripe.events import EVENTS
 from users.roles import role_required
 
 PAGE = 50
-COUNTED = 1000
 WAITING = [State.DUE, State.RUNNING, State.WAITING, State.HELD]
 
 
@@ -29,13 +28,12 @@ WAITING = [State.DUE, State.RUNNING, State.WAITING, State.HELD]
 def log(request: HttpRequest) -> HttpResponseBase:
     """Newest first, paged by key: `?before=ID` goes on below that row."""
     chosen = LogFilter(request.GET, SyncLogEntry.objects.all())
-    context = _page(request, chosen.qs) | {
+    context = {
+        **_page(request, chosen.qs),
+        **_frame(request),
         "filter": chosen,
-        "tab": "log",
-        "headline": _headline(request),
         "event_types": sorted(EVENTS),
-        "waiting_count": waiting_events()[: COUNTED + 1].count(),
-        "COUNTED": COUNTED,
+        "waiting_count": overview.counted(waiting_events()),
     }
     return render_fragment_or_page(request, "connections/log.html", "connections/_log.html", context)
 
@@ -45,17 +43,14 @@ def log(request: HttpRequest) -> HttpResponseBase:
 def waiting(request: HttpRequest) -> HttpResponseBase:
     """Events that are stored and not yet applied: in the queue, being retried, waiting for an object, or held."""
     events = waiting_events()
-    rows = events.select_related("connection").defer("body").order_by("next_attempt_at", "pk")[:PAGE]
+    rows = list(events.select_related("connection").defer("body").order_by("next_attempt_at", "pk")[: PAGE + 1])
     context = {
-        "tab": "log",
-        "headline": _headline(request),
-        "log_size": overview.log_size(),
-        "waiting": [log_lines.WaitingLine(event) for event in rows],
-        "waiting_count": events[: COUNTED + 1].count(),
-        "COUNTED": COUNTED,
+        "waiting": [log_lines.WaitingLine(event) for event in rows[:PAGE]],
+        "waiting_count": overview.counted(events),
+        "is_cut": len(rows) > PAGE,
         "shown": PAGE,
     }
-    return render(request, "connections/waiting.html", context)
+    return render(request, "connections/waiting.html", context | _frame(request))
 
 
 @require_safe
@@ -67,11 +62,13 @@ def entry(request: HttpRequest, pk: int) -> HttpResponseBase:
     )
 
 
-def _headline(request: HttpRequest) -> dict[str, str] | None:
-    """The app's badge, as its first page has it, without loading the accounts."""
+def _frame(request: HttpRequest) -> dict[str, Any]:
+    """The head of the app's pages as its first one has it, without loading the accounts."""
+    connected = Connection.objects.connected().exists()
+    headline = {"kind": "ok", "word": "Connected"} if connected else None
     if attention(request):
-        return {"kind": "warn", "word": "Needs attention"}
-    return {"kind": "ok", "word": "Connected"} if Connection.objects.connected().exists() else None
+        headline = {"kind": "warn", "word": "Needs attention"}
+    return {"tab": "log", "headline": headline, "is_connected": connected, "log_size": overview.log_size()}
 
 
 def waiting_events() -> QuerySet[Any]:
@@ -87,6 +84,5 @@ def _page(request: HttpRequest, entries: QuerySet[SyncLogEntry]) -> dict[str, An
         "lines": log_lines.lines(rows[:PAGE]),
         "older": rows[PAGE - 1].pk if len(rows) > PAGE else None,
         "is_first": below is None,
-        "found": entries.order_by()[: COUNTED + 1].count(),
-        "log_size": overview.log_size(),
+        "found": overview.counted(entries),
     }

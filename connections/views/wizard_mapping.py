@@ -17,7 +17,7 @@ from common.htmx import is_fragment
 from connections import api, drafts, preview
 from connections.forms.mapping import MappingForm
 from connections.forms.resource import EventsForm
-from connections.models import Resource, SetupDraft
+from connections.models import Connection, Resource, SetupDraft
 from connections.sources.base import SourceError, View
 from connections.views.wizard import open_draft, steps
 from connections.webhooks import EndpointCap
@@ -154,7 +154,9 @@ def _finish(request: HttpRequest, step: Step, *, polling: bool = False) -> HttpR
         step.refusal = error
         return _page(request, step, status=422)
     messages.success(request, _confirmation(step.draft, resource, ours=ours))
-    return redirect("connections:app")
+    # With several accounts the card of this one leads, or it would stand below the fold.
+    several = Connection.objects.connected()[:2].count() > 1
+    return redirect(reverse("connections:app") + (f"?account={resource.connection_id}" if several else ""))
 
 
 def _confirmation(draft: SetupDraft, resource: Resource, *, ours: bool) -> str:

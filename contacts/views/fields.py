@@ -13,7 +13,7 @@ from contacts import custom_fields
 from contacts.forms import FieldForm
 from contacts.models import CustomField
 from contacts.views.access import own_address
-from contacts.views.layers import Layer, confirm_layer, form_layer
+from contacts.views.layers import Done, Layer, confirm_layer, form_layer, save_layer
 from users import audit
 from users.roles import role_required
 
@@ -44,14 +44,9 @@ def create(request: HttpRequest) -> HttpResponseBase:
 @role_required("marketer")
 def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
     field = get_object_or_404(CustomField, pk=pk)
-    before = field.label
-    form = FieldForm(request.POST or None, instance=field)
-    if form.is_valid():
-        form.save()
-        audit.record(request, "changed field", field, label=(before, field.label), choices=field.choices)
-        messages.success(request, f"Field “{field}” saved")
-        return redirect("contacts:fields")
-    return form_layer(request, Layer(f"Edit field “{before}”", "Save field", PARENT, reverse("contacts:fields")), form)
+    layer = Layer(f"Edit field “{field}”", "Save field", PARENT, reverse("contacts:fields"))
+    done, before = Done("changed field", "Field “{}” saved"), {"label": field.label, "choices": field.choices}
+    return save_layer(request, layer, FieldForm(request.POST or None, instance=field), done, **before)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.db.models import Count
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from contacts.forms import ListForm
 from contacts.models import ContactList
-from contacts.views.layers import Layer, confirm_layer, form_layer
-from users import audit
+from contacts.views.layers import Done, Layer, delete_layer, save_layer
 from users.roles import role_required
 
 PARENT = "Lists"
@@ -29,26 +27,17 @@ def lists(request: HttpRequest) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
 def create(request: HttpRequest) -> HttpResponseBase:
-    form = ListForm(request.POST or None)
-    if form.is_valid():
-        audit.record(request, "created list", form.save())
-        messages.success(request, f"List “{form.instance}” created")
-        return redirect("contacts:lists")
-    return form_layer(request, Layer("Create list", "Create list", PARENT, reverse("contacts:lists")), form)
+    layer = Layer("Create list", "Create list", PARENT, reverse("contacts:lists"))
+    return save_layer(request, layer, ListForm(request.POST or None), Done("created list", "List “{}” created"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
 def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
     one = get_object_or_404(ContactList, pk=pk)
-    before = one.name
+    layer = Layer(f"Edit list “{one}”", "Save list", PARENT, reverse("contacts:lists"))
     form = ListForm(request.POST or None, instance=one)
-    if form.is_valid():
-        form.save()
-        audit.record(request, "changed list", one, name=(before, one.name))
-        messages.success(request, f"List “{one}” saved")
-        return redirect("contacts:lists")
-    return form_layer(request, Layer(f"Edit list “{before}”", "Save list", PARENT, reverse("contacts:lists")), form)
+    return save_layer(request, layer, form, Done("changed list", "List “{}” saved"), name=one.name)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -56,15 +45,10 @@ def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
 def delete(request: HttpRequest, pk: int) -> HttpResponseBase:
     one = get_object_or_404(ContactList, pk=pk)
     count = one.contacts.count()
-    if request.method == "POST":
-        audit.record(request, "deleted list", one, contacts=count)
-        one.delete()
-        messages.success(request, f"List “{one}” deleted")
-        return redirect("contacts:lists")
     members = (
         "Nobody is on it." if count == 0 else f"{count:,} {'contact leaves' if count == 1 else 'contacts leave'} it."
     )
     layer = Layer(
         f"Delete list “{one}”?", "Delete list", PARENT, reverse("contacts:lists"), f"{members} The contacts stay."
     )
-    return confirm_layer(request, layer)
+    return delete_layer(request, layer, one, Done("deleted list", "List “{}” deleted"), contacts=count)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from contacts.forms import RESERVED, TagForm
 from contacts.models import Tag
-from contacts.views.layers import Layer, confirm_layer, form_layer
-from users import audit
+from contacts.views.layers import Done, Layer, delete_layer, save_layer
 from users.roles import role_required
 
 PAGE = 50
@@ -34,16 +32,11 @@ def tags(request: HttpRequest) -> HttpResponseBase:
 @role_required("marketer")
 def rename(request: HttpRequest, pk: int) -> HttpResponseBase:
     tag = get_object_or_404(Tag, pk=pk)
-    before = tag.name
-    if before.startswith(RESERVED):
+    if tag.name.startswith(RESERVED):
         raise PermissionDenied("The Stripe integration made this tag and would make it again.")
+    layer = Layer(f"Rename tag “{tag}”", "Rename tag", PARENT, reverse("contacts:tags"))
     form = TagForm(request.POST or None, instance=tag)
-    if form.is_valid():
-        form.save()
-        audit.record(request, "renamed tag", tag, name=(before, tag.name))
-        messages.success(request, f"Tag renamed to “{tag}”")
-        return redirect("contacts:tags")
-    return form_layer(request, Layer(f"Rename tag “{before}”", "Rename tag", PARENT, reverse("contacts:tags")), form)
+    return save_layer(request, layer, form, Done("renamed tag", "Tag renamed to “{}”"), name=tag.name)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -51,16 +44,10 @@ def rename(request: HttpRequest, pk: int) -> HttpResponseBase:
 def delete(request: HttpRequest, pk: int) -> HttpResponseBase:
     tag = get_object_or_404(Tag, pk=pk)
     count = tag.contacts.count()
-    if request.method == "POST":
-        audit.record(request, "deleted tag", tag, contacts=count)
-        tag.delete()
-        messages.success(request, f"Tag “{tag}” deleted")
-        return redirect("contacts:tags")
     carriers = (
         "No contact has it." if count == 0 else f"{count:,} {'contact loses' if count == 1 else 'contacts lose'} it."
     )
     if tag.name.startswith(RESERVED):
         carriers += " The Stripe integration makes it again with its next event."
-    return confirm_layer(
-        request, Layer(f"Delete tag “{tag}”?", "Delete tag", PARENT, reverse("contacts:tags"), carriers)
-    )
+    layer = Layer(f"Delete tag “{tag}”?", "Delete tag", PARENT, reverse("contacts:tags"), carriers)
+    return delete_layer(request, layer, tag, Done("deleted tag", "Tag “{}” deleted"), contacts=count)

@@ -6,9 +6,10 @@ from django import template
 from django.utils.safestring import SafeString
 
 from common.formats import money_text
+from common.record_fields import source_name as source_name_of
 from common.templatetags.ui import badge
 from orders import display
-from orders.models import Order, OrderItem, OrderReference
+from orders.models import Order, OrderItem
 
 register = template.Library()
 
@@ -26,12 +27,7 @@ def money(minor: int, currency: str) -> str:
 
 @register.filter
 def source_name(order: Order) -> str:
-    return display.source_name(order.source)
-
-
-@register.filter
-def kind_name(reference: OrderReference) -> str:
-    return display.kind_name(reference)
+    return source_name_of(order.source)
 
 
 @register.filter

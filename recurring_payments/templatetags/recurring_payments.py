@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import template
 from django.utils.safestring import SafeString
 
+from common.record_fields import source_name as source_name_of
 from common.templatetags.ui import badge
 from recurring_payments import display
 from recurring_payments.models import RecurringPayment
@@ -29,7 +30,7 @@ def per(row: RecurringPayment) -> str:
 
 @register.filter
 def source_name(row: RecurringPayment) -> str:
-    return display.source_name(row.source)
+    return source_name_of(row.source)
 
 
 @register.filter

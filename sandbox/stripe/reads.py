@@ -6,7 +6,7 @@ from . import errors
 from .expansion import expand
 from .forms import Json
 from .lists import page, plain_page
-from .objects import people
+from .objects import billing, people
 from .shapes import render_stored_event
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def answer(call: "Call") -> Json:
         call.require("rak_connected_account_read")
         return people.account(call.book.account)
     resource, rest = split(call.parts)
+    if call.parts == ["subscription_items"]:
+        return _items(call)
     if resource not in RESOURCES or len(rest) > 2:
         raise errors.unknown_url("GET", "/v1/" + "/".join(call.parts))
     type_name, word = RESOURCES[resource]
@@ -66,6 +68,15 @@ def _list(call: "Call", type_name: str, resource: str) -> Json:
     found = page(call.book, type_name, call.params, f"/v1/{resource}")
     if type_name == "event":
         found["data"] = [render_stored_event(call.book, event) for event in found["data"]]
+    return expand(call.book, call.key, found, call.params.get("expand"))
+
+
+def _items(call: "Call") -> Json:
+    call.require("rak_subscription_read")
+    if not call.params.get("subscription"):
+        raise errors.required_parameter("subscription")
+    subscription = retrieve(call, "subscription", call.params["subscription"], "subscription")
+    found = plain_page(billing.items_of(call.book, subscription), call.params, "/v1/subscription_items")
     return expand(call.book, call.key, found, call.params.get("expand"))
 
 

@@ -43,19 +43,18 @@ def test_the_same_name_always_has_the_same_tint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("passed", "long", "short"),
+    ("passed", "words"),
     [
-        (timedelta(0), "now", "now"),
-        (timedelta(seconds=12), "12 seconds ago", "12s ago"),
-        (timedelta(minutes=59, seconds=50), "59 minutes ago", "59m ago"),
-        (timedelta(hours=23, minutes=55), "23 hours ago", "23h ago"),
-        (timedelta(days=4), "Nov 17, 2026", "Nov 17, 2026"),
+        (timedelta(0), "now"),
+        (timedelta(seconds=12), "12 seconds ago"),
+        (timedelta(minutes=59, seconds=50), "59 minutes ago"),
+        (timedelta(hours=23, minutes=55), "23 hours ago"),
+        (timedelta(days=4), "Nov 17, 2026"),
     ],
 )
-def test_times_are_relative_under_a_day_and_a_date_after(passed: timedelta, long: str, short: str) -> None:
+def test_times_are_relative_under_a_day_and_a_date_after(passed: timedelta, words: str) -> None:
     with time_machine.travel(NOW, tick=False):
-        assert f">{long}</time>" in rendered("{{ time|ago }}", time=NOW - passed)
-        assert f">{short}</time>" in rendered('{{ time|ago:"short" }}', time=NOW - passed)
+        assert f">{words}</time>" in rendered("{{ time|ago }}", time=NOW - passed)
 
 
 def test_a_relative_time_carries_the_exact_one() -> None:

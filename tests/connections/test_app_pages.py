@@ -84,7 +84,7 @@ def test_before_anything_is_connected_the_page_says_what_it_does(marketer_client
 def test_the_card_shows_the_account_and_its_resources(
     marketer_client: Client, account: SandboxAccount, live_hook: None, connect: Connect, deliver: Deliver
 ) -> None:
-    """A064 A065 A066 A067 A070 A074 A075: e-mail, masked key, name and status of each resource, ways on from there."""
+    """A064 A065 A066 A067 A070 A074 A075: email, masked key, name and status of each resource, ways on from there."""
     resource = connect("customer")
     account.create_customer(email="ada@mill.example", name="Ada Miller")
     deliver()

@@ -101,7 +101,7 @@ def test_a_file_connects_and_the_second_run_changes_nothing(run: Run, account: S
     assert (connection.state, connection.name, connection.polls) == ("active", "Main shop", False)
     customer, charge = connection.resources.order_by("pk")
     assert customer.mapping is not None and charge.mapping is not None
-    # The e-mail row comes first, `customer.` may be left out for Customer.
+    # The email row comes first, `customer.` may be left out for Customer.
     assert customer.mapping.rows == [
         {"from": ["email"], "to": "email", "write": "always"},
         {"from": ["customer.name"], "to": "name", "write": "always"},
@@ -325,7 +325,7 @@ def full_of_endpoints(stripe: Sandbox) -> SandboxAccount:
         (HEAD + CUSTOMER.replace('from = "name"', 'from = "nmae"'), "customer", "Line 12", "Did you mean “name”?"),
         (HEAD + CUSTOMER.replace('to = "name"', 'to = "field:plan"'), "customer", "Line 13", "no custom field “plan”"),
         (HEAD + CUSTOMER.replace('to = "name"', 'to = "nick"'), "customer", "Line 13", "Possible: email, name"),
-        (HEAD + CUSTOMER.replace('to = "email"', 'to = "phone"'), "customer", "Line 7", "no row for the e-mail"),
+        (HEAD + CUSTOMER.replace('to = "email"', 'to = "phone"'), "customer", "Line 7", "no row for the email"),
         (HEAD + CUSTOMER.replace('to = "name"', 'to = "email"'), "customer", "Line 14", "row above already"),
         (
             HEAD + CUSTOMER.replace('to = "name"', 'to = "name"\nwrite = "never"'),

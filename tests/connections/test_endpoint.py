@@ -214,7 +214,7 @@ def test_a_record_without_an_address_says_so(post: Post) -> None:
     assert post(event(1, "customer.created", int(time.time()), email=None)) == 200
     inbox.drain()
     entry = SyncLogEntry.objects.get()
-    assert (entry.result, entry.reason) == ("skipped", "the mapped e-mail is empty")
+    assert (entry.result, entry.reason) == ("skipped", "the mapped email is empty")
     assert not Contact.objects.exists()
 
 

@@ -107,6 +107,18 @@ def test_older_rows_follow_by_key(marketer_client: Client, many: Resource) -> No
     assert len(rest) == 20 and max(rest) < older
 
 
+def test_the_log_counts_like_the_other_pages_of_the_app_and_has_their_head(
+    marketer_client: Client, many: Resource
+) -> None:
+    shared = {"connection": many.connection, "via": "webhook", "result": "stale", "occurred_at": timezone.now()}
+    SyncLogEntry.objects.bulk_create([SyncLogEntry(object_id=f"cus_{i}", **shared) for i in range(1500)])
+    for path in ("/apps/stripe/", LOG, "/apps/stripe/log/waiting/", "/apps/stripe/webhooks/"):
+        page = text(marketer_client, path)
+        assert '<span class="count">1,503</span>' in page and "Connect another account" in page, path
+    assert "<span>1,503 rows</span>" in text(marketer_client, LOG)
+    assert "<span>1,500 rows</span>" in text(marketer_client, LOG + "?result=stale")
+
+
 def test_an_entry_says_what_changed_and_which_row_wrote_it(marketer_client: Client, many: Resource) -> None:
     """Issue 1 point 9: payload, old -> new per field, mapping number and row, the contact, Stripe's own page."""
     entry = entry_of(result="updated")
@@ -122,7 +134,7 @@ def test_an_entry_says_what_changed_and_which_row_wrote_it(marketer_client: Clie
 def test_a_skipped_record_leads_to_the_mapping(marketer_client: Client, many: Resource) -> None:
     """A062."""
     entry = entry_of(result="skipped")
-    assert entry.reason == "the mapped e-mail is empty"
+    assert entry.reason == "the mapped email is empty"
     charge = Resource.objects.get(kind="charge")
     assert reverse("connections:edit-mapping", args=[charge.pk]) in text(marketer_client, entry.get_absolute_url())
 

@@ -52,7 +52,7 @@ def test_charges(account: SandboxAccount, stripe: Sandbox, connect: Connect, liv
 
 
 def test_subscriptions(account: SandboxAccount, stripe: Sandbox, connect: Connect, live_hook: None) -> None:
-    """A015 to A018: created, updated, deleted; e-mail by way of the customer, price and product followed."""
+    """A015 to A018: created, updated, deleted; email by way of the customer, price and product followed."""
     status, plan, product = custom("status"), custom("plan"), custom("product")
     rows = [EMAIL, NAME, row("status", status), row("price.unit_amount", plan), row("product.name", product)]
     connect("subscription", rows=rows)

@@ -336,6 +336,19 @@ def test_stripe_being_away_leaves_the_wizard_usable(
 # --- Finish ---
 
 
+def test_finish_shows_the_account_that_was_set_up_first(
+    marketer_client: Client, ada: Any, begin: Any, public: None, stripe: Sandbox
+) -> None:
+    """Beside another account its card would stand below the fold."""
+    send(marketer_client, begin(), action="finish")
+    second = begin(key=stripe.account("second").key)
+    to = send(marketer_client, second, action="finish")["HX-Redirect"]
+    assert to == f"/apps/stripe/?account={second.connection_id}"
+    page = marketer_client.get(to)
+    assert page.context["accounts"][0].connection == second.connection
+    assert "Customer is set up." in page.content.decode()
+
+
 def test_finish_saves_and_says_so(marketer_client: Client, ada: Any, begin: Any, public: None) -> None:
     """A060 A063 E004."""
     rows = ROWS | {"row": ["3", "4", "5"], "row-4-if_empty": "on"}

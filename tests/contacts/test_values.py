@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.fields import Field, FieldType
@@ -69,6 +69,8 @@ ANYTHING = st.recursive(
 )
 
 
+# A busy machine draws slowly, which says nothing of what is tested.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(set(FieldType))), ANYTHING)
 def test_whatever_comes_fits_or_is_refused_and_never_stops_the_sync(kind: FieldType, value: Any) -> None:
     try:
@@ -111,7 +113,7 @@ def test_any_text_is_an_address_or_a_value_error(text: str) -> None:
     ["", " ", "a", "a@", "@b.co", "a b@c.de", "a@b..co", "a@" + "b" * 400, "a\x00@b.co\ud800", "éva@example.com"],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not an e-mail address"):
+    with pytest.raises(ValueError, match="is not an email address"):
         clean_email(text)
 
 

@@ -62,7 +62,7 @@ def test_an_order_opens_in_a_drawer_over_the_contact(open_page: OpenPage, staff:
     card = page.locator("section", has=page.get_by_role("heading", name="Orders"))
     card.get_by_role("link", name="Pro plan").first.click()
     drawer = page.locator("dialog.drawer[open]")
-    drawer.get_by_text("2 × Pro plan (at €20.00 / month)").wait_for()
+    drawer.get_by_text("2 × Pro plan (at €20.00 / month)", exact=True).wait_for()
     assert drawer.get_by_role("link", name="Open in Stripe").get_attribute("href", timeout=5000)
     page.keyboard.press("Escape")
     page.locator("dialog.drawer").wait_for(state="detached")

@@ -1,4 +1,4 @@
-"""Recurring payments in the browser: widget, drawer, list, and their fields put in order by drag, keys and buttons."""
+"""Recurring payments in the browser: widget, drawer and list."""
 
 from __future__ import annotations
 
@@ -13,19 +13,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from contacts.models import Contact
-from recurring_payments import field_order
+from recurring_payments.field_order import ORDER
 from recurring_payments.fields import BY_KEY
 from tests.recurring_payments.rows import payment
 from users.models import User
 
 pytest.importorskip("playwright")
-from playwright.sync_api import expect
-
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 OpenPage = Callable[..., Any]
-FIELDS = "/settings/manage-data/recurring-payments/"
 
 
 @pytest.fixture
@@ -56,12 +53,7 @@ def look(page: Any, name: str, *, full_page: bool = True) -> None:
 
 
 def order() -> list[str]:
-    return [field.key for field in field_order.ordered_fields()]
-
-
-def placed(page: Any, key: str, place: int) -> None:
-    """Wait until the page shows a field at a place, counted from 1."""
-    expect(page.locator(".ordering > [data-key]").nth(place - 1)).to_have_attribute("data-key", key)
+    return [field.key for field in ORDER.ordered()]
 
 
 # --- Widget and drawer (B025 to B030) ---
@@ -125,66 +117,6 @@ def test_details_work_without_javascript(open_page: OpenPage, marketer: User, an
     assert page.get_by_role("heading", level=1).inner_text() == "Recurring payment fields"
 
 
-# --- The order of the fields (B031 to B033) ---
-
-
-def test_a_field_is_dragged_and_everybody_sees_it(
-    open_page: OpenPage, marketer: User, staff: User, ana: Contact
-) -> None:
-    page = open_page(marketer, ana.get_absolute_url())
-    page.get_by_role("link", name="Settings", exact=True).click()
-    page.get_by_role("link", name="Manage data").click()
-    page.locator("main").get_by_role("link", name="Recurring payments").click()
-    ninth, first = order()[8], order()[0]
-    handle = page.locator(f"#handle-{ninth}").bounding_box()
-    goal = page.locator(f"#handle-{first}").bounding_box()
-    page.mouse.move(handle["x"] + 10, handle["y"] + 10)
-    page.mouse.down()
-    page.mouse.move(handle["x"] + 12, handle["y"] - 20, steps=5)
-    page.mouse.move(goal["x"] + 12, goal["y"] + 4, steps=20)
-    look(page, "dragging", full_page=False)
-    with page.expect_response(lambda response: response.url.endswith("/order/")):
-        page.mouse.up()
-    placed(page, ninth, 1)
-    expect(page.locator("#live")).to_contain_text("place 1 of")
-    assert order()[:2] == [ninth, first]
-    page.reload()
-    placed(page, ninth, 1)
-    other = open_page(staff, ana.get_absolute_url())
-    widget = other.get_by_role("region", name="Recurring payments")
-    assert widget.locator("dt").first.inner_text() == BY_KEY[ninth].label
-
-
-def test_a_field_is_moved_by_keys_and_keeps_the_focus(open_page: OpenPage, marketer: User, ana: Contact) -> None:
-    page = open_page(marketer, FIELDS)
-    key = order()[2]
-    page.locator(f"#handle-{key}").focus()
-    page.keyboard.press("ArrowUp")
-    placed(page, key, 2)
-    expect(page.locator(f"#handle-{key}")).to_be_focused()
-    page.keyboard.press("ArrowDown")
-    placed(page, key, 3)
-    page.locator(f"#up-{key}").focus()
-    page.keyboard.press("Enter")
-    placed(page, key, 2)
-    expect(page.locator(f"#up-{key}")).to_be_focused()
-    page.keyboard.press("Enter")
-    placed(page, key, 1)
-    expect(page.locator("#live")).to_contain_text("place 1 of")
-    page.get_by_role("button", name="Use default order").click()
-    placed(page, key, 3)
-    assert order()[2] == key
-
-
-def test_a_field_is_moved_without_javascript(open_page: OpenPage, marketer: User, ana: Contact) -> None:
-    page = open_page(marketer, FIELDS, javascript=False)
-    assert page.locator("[data-handle]").filter(visible=True).count() == 0
-    page.get_by_role("button", name="Move Last payment date up").click()
-    page.get_by_text("Last payment date: place 1 of").wait_for()
-    assert page.locator("[data-key]").first.get_attribute("data-key") == "last_payment_date"
-    assert order()[0] == "last_payment_date"
-
-
 # --- List ---
 
 
@@ -230,8 +162,6 @@ def test_recurring_payments_can_be_used_by_everybody(
         "payments-none": reverse("recurring_payments:list") + "?status=pending&least=1",
         "payment": row.get_absolute_url(),
         "payment-long": ana.recurring_payments.get(currency="JPY").get_absolute_url(),
-        "manage-data": reverse("recurring_payments:manage-data"),
-        "fields": FIELDS,
     }
     for name, path in pages.items():
         page.goto(path)

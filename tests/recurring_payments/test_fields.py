@@ -12,10 +12,12 @@ from django.db import connection
 from django.utils import translation
 
 from common import fields as catalogue
-from recurring_payments import field_order
-from recurring_payments.display import DASH, amount, display, is_empty, per, source_url, split, status_badge
+from common.models import FieldOrder
+from common.record_fields import DASH
+from recurring_payments.display import amount, display, per, source_url, split, status_badge
+from recurring_payments.field_order import ORDER
 from recurring_payments.fields import BY_KEY, FIELDS, SHARED_KEYS
-from recurring_payments.models import FieldOrder, RecurringPayment
+from recurring_payments.models import RecurringPayment
 from tests.recurring_payments.rows import PRO
 
 NOT_FIELDS = {"id", "contact", "created_at"}
@@ -120,7 +122,7 @@ def test_every_field_can_be_shown_full_and_bare() -> None:
         assert len(filled) + len(empty) == len(FIELDS)
         assert all(value.text not in ("", DASH) for value in filled)
         assert all(value.text == DASH for value in empty)
-    assert not is_empty(BY_KEY["total_cycles"], bare)
+    assert display(BY_KEY["total_cycles"], bare) != DASH
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def test_a_link_is_made_of_safe_addresses_only() -> None:
 
 
 def keys() -> list[str]:
-    return [field.key for field in field_order.ordered_fields()]
+    return [field.key for field in ORDER.ordered()]
 
 
 @pytest.mark.django_db
@@ -182,28 +184,28 @@ def test_the_order_begins_with_what_people_ask_for_first() -> None:
 @pytest.mark.django_db
 def test_an_order_keeps_every_field_whatever_was_stored() -> None:
     """A field that came later stands at the end; one that is gone, or is named twice, does no harm."""
-    FieldOrder.objects.create(pk=1, keys=["name", "gone", "email", "name"])
+    FieldOrder.objects.create(pk="recurring-payments", keys=["name", "gone", "email", "name"])
     assert keys()[:3] == ["name", "email", "next_payment_date"]
     assert sorted(keys()) == sorted(BY_KEY)
     gone = [f"gone_{number}" for number in range(9)]
     FieldOrder.objects.update(keys=[*gone, "currency"])
-    held = FieldOrder.objects.annotate(first=field_order.first_keys()).get()
-    assert [field.key for field in field_order.shown_on_contact(held.first)] == keys()[:5]
+    held = FieldOrder.objects.annotate(first=ORDER.first_keys()).get()
+    assert [field.key for field in ORDER.shown_on_contact(held.first)] == keys()[:5]
     assert keys()[:2] == ["currency", "next_payment_date"]
-    assert field_order.put(["<script>", "currency"])[:2] == ["currency", "next_payment_date"]
+    assert ORDER.put(["<script>", "currency"])[:2] == ["currency", "next_payment_date"]
 
 
 @pytest.mark.django_db
 def test_a_field_moves_by_one_and_stops_at_the_ends() -> None:
-    field_order.move("last_payment_date", -1)
+    ORDER.move("last_payment_date", -1)
     assert keys()[:2] == ["last_payment_date", "next_payment_date"]
-    field_order.move("last_payment_date", -1)
+    ORDER.move("last_payment_date", -1)
     assert keys()[0] == "last_payment_date"
     last = keys()[-1]
-    field_order.move(last, 1)
+    ORDER.move(last, 1)
     assert keys()[-1] == last
     before = keys()
-    field_order.move("unknown", 1)
+    ORDER.move("unknown", 1)
     assert keys() == before
 
 
@@ -217,7 +219,7 @@ def test_two_people_moving_fields_at_once_lose_no_move() -> None:
         try:
             barrier.wait(10)
             for _ in range(3):
-                field_order.move(key, -1)
+                ORDER.move(key, -1)
         except Exception as error:
             problems.append(error)
         finally:

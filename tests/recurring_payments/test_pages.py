@@ -15,18 +15,23 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from common import streaming
+from common.filters import distinct
 from contacts.models import Contact
-from recurring_payments import export, field_order
+from orders.field_order import ORDER as ORDER_FIELDS
+from recurring_payments import export
+from recurring_payments.field_order import ORDER
 from recurring_payments.fields import FIELDS, SHARED_KEYS
-from recurring_payments.filters import SORTS, distinct
+from recurring_payments.filters import SORTS
 from recurring_payments.models import RecurringPayment
+from tests.orders.conftest import bought, order_record
 from tests.recurring_payments.rows import payment
 from users.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("recurring_payments:list")
-ORDER = reverse("recurring_payments:order")
-FIELDS_PAGE = reverse("recurring_payments:fields")
+MOVE = reverse("users:field-order", args=["recurring-payments"])
+FIELDS_PAGE = reverse("users:fields", args=["recurring-payments"])
 HTMX = {"HX-Request": "true"}
 
 
@@ -69,7 +74,7 @@ def test_a_contact_shows_what_it_pays_with_the_first_five_fields(staff_client: C
 
 def test_the_widget_follows_the_order_of_the_workspace(marketer_client: Client, ana: Contact) -> None:
     payment(ana)
-    field_order.put(["billing_city", "currency"])
+    ORDER.put(["billing_city", "currency"])
     page = text(marketer_client, ana.get_absolute_url())
     widget = page[page.index('id="payments-heading"') :]
     assert labels(widget)[:3] == ["Billing address city", "Currency", "Next payment date"]
@@ -92,18 +97,30 @@ def test_what_is_over_comes_last_and_many_are_folded(staff_client: Client, ana: 
     assert "Show 2 more" in page
 
 
-def test_a_contact_page_with_fifty_takes_few_queries(
-    staff_client: Client, ana: Contact, django_assert_max_num_queries: Any
+@pytest.mark.parametrize("order_fields", [[], ["item_names", "charge"]])
+def test_a_contact_page_with_fifty_and_five_hundred_orders_takes_few_queries(
+    staff_client: Client, ana: Contact, django_assert_max_num_queries: Any, order_fields: list[str]
 ) -> None:
-    """At most twelve, the same for one and for fifty."""
+    """At most twelve, the same as for one of each, whichever fields the workspace put first; and the lists are cut."""
+    ORDER_FIELDS.put(order_fields)
     counts = []
-    for total in (1, 50):
-        while ana.recurring_payments.count() < total:
-            payment(ana, ana.recurring_payments.count())
+    for payments, orders in ((1, 1), (50, 500)):
+        for number in range(ana.recurring_payments.count(), payments):
+            payment(ana, number)
+        bought(*(order_record(number, contact=ana.pk, at=number) for number in range(ana.orders.count(), orders)))
         with django_assert_max_num_queries(12) as counted:
-            staff_client.get(ana.get_absolute_url())
+            page = text(staff_client, ana.get_absolute_url())
         counts.append(len(counted.captured_queries))
     assert counts[0] == counts[1]
+    assert page.count('<div class="payment-head">') == 50
+    folded = page[page.index('<details class="more payments-more">') :].partition("</details>")[0]
+    assert folded.count('<div class="payment-head">') == 45 and "Show 45 more" in folded
+    orders_card = page[page.index('id="orders-heading"') :].partition("</section>")[0]
+    assert orders_card.count("<li>") == 5 and "All 500 orders" in orders_card
+    assert page.count('<ol class="timeline">') == 1
+    timeline = page[page.index('<ol class="timeline">') :].partition("</ol>")[0]
+    assert 1 <= timeline.count("<li") <= 50
+    assert len(page) < 500_000
 
 
 # --- Details (B026, B027, B030) ---
@@ -111,7 +128,7 @@ def test_a_contact_page_with_fifty_takes_few_queries(
 
 def test_the_details_show_every_field_in_the_order_of_the_workspace(staff_client: Client, ana: Contact) -> None:
     row = payment(ana)
-    field_order.put(["billing_country", "shipping_line3", "payment_amount"])
+    ORDER.put(["billing_country", "shipping_line3", "payment_amount"])
     page = text(staff_client, row.get_absolute_url())
     assert page.startswith("<!DOCTYPE html>")
     found = labels(page)
@@ -152,7 +169,7 @@ def test_a_recurring_payment_may_wait_for_its_contact(staff_client: Client) -> N
 
 def test_settings_lead_to_the_order_in_three_clicks(marketer_client: Client) -> None:
     settings = text(marketer_client, reverse("users:profile"))
-    assert (manage := reverse("recurring_payments:manage-data")) in settings
+    assert (manage := reverse("users:manage-data")) in settings
     assert FIELDS_PAGE in text(marketer_client, manage)
     page = text(marketer_client, FIELDS_PAGE)
     assert page.count("data-key=") == len(FIELDS)
@@ -163,24 +180,24 @@ def test_settings_lead_to_the_order_in_three_clicks(marketer_client: Client) -> 
 
 
 def test_the_buttons_move_a_field_without_script(marketer_client: Client, admin_client: Client) -> None:
-    response = marketer_client.post(ORDER, {"up": "last_payment_date"}, follow=True)
+    response = marketer_client.post(MOVE, {"up": "last_payment_date"}, follow=True)
     assert "Last payment date: place 1 of" in response.content.decode()
     page = text(admin_client, FIELDS_PAGE)
     keys = re.findall(r'data-key="(\w+)"', page)
     assert keys[:2] == ["last_payment_date", "next_payment_date"]
-    marketer_client.post(ORDER, {"down": "last_payment_date"})
-    assert field_order.ordered_fields()[0].key == "next_payment_date"
+    marketer_client.post(MOVE, {"down": "last_payment_date"})
+    assert ORDER.ordered()[0].key == "next_payment_date"
 
 
 def test_dragging_sends_the_whole_order_and_is_announced(marketer_client: Client) -> None:
-    keys = [field.key for field in field_order.ordered_fields()]
+    keys = [field.key for field in ORDER.ordered()]
     dragged = [keys[8], *keys[:8], *keys[9:]]
-    response = marketer_client.post(ORDER, {"key": dragged, "moved": keys[8]}, headers=HTMX)
+    response = marketer_client.post(MOVE, {"key": dragged, "moved": keys[8]}, headers=HTMX)
     assert response.content.decode().strip().startswith('<form class="card" id="field-order"')
     assert "place 1 of" in response.headers["HX-Trigger"]
-    assert [field.key for field in field_order.ordered_fields()] == dragged
-    marketer_client.post(ORDER, {"reset": "1"})
-    assert [field.key for field in field_order.ordered_fields()] == keys
+    assert [field.key for field in ORDER.ordered()] == dragged
+    marketer_client.post(MOVE, {"reset": "1"})
+    assert [field.key for field in ORDER.ordered()] == keys
 
 
 # --- List ---
@@ -323,13 +340,17 @@ def test_the_number_of_queries_of_the_list_is_constant(
 
 @pytest.mark.usefixtures("several")
 def test_the_choices_of_the_filters_are_what_exists() -> None:
-    assert distinct("source", "account") == [("paypal", "merchant"), ("stripe", "acct_1"), ("stripe", "acct_2")]
-    assert distinct("currency") == [("EUR",), ("JPY",)]
+    assert distinct(RecurringPayment, "source", "account") == [
+        ("paypal", "merchant"),
+        ("stripe", "acct_1"),
+        ("stripe", "acct_2"),
+    ]
+    assert distinct(RecurringPayment, "currency") == [("EUR",), ("JPY",)]
 
 
 def test_an_empty_list_says_how_to_fill_it(staff_client: Client, marketer_client: Client) -> None:
     assert "add the resource Subscription" in text(staff_client, LIST)
-    assert distinct("currency") == []
+    assert distinct(RecurringPayment, "currency") == []
     assert "Open apps" in text(marketer_client, LIST)
 
 
@@ -368,7 +389,7 @@ def test_the_export_has_the_keys_and_shapes_of_the_contract(ana: Contact) -> Non
 def test_the_export_reads_in_pages(
     ana: Contact, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
-    monkeypatch.setattr(export, "PAGE", 2)
+    monkeypatch.setattr(streaming, "PAGE", 2)
     for number in range(5):
         payment(ana, number)
     with django_assert_num_queries(4):

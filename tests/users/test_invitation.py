@@ -175,5 +175,5 @@ def test_the_first_link_cannot_take_over_an_account(make_user: Callable[..., Use
 @pytest.mark.django_db
 @pytest.mark.parametrize("arguments", [[], ["no address"]])
 def test_create_admin_asks_for_an_address(arguments: list[str]) -> None:
-    with pytest.raises(CommandError, match="e-mail address"):
+    with pytest.raises(CommandError, match="email address"):
         call_command("create_admin", *arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -104,3 +105,16 @@ def test_the_profile_keeps_the_name(staff: User, staff_client: Client) -> None:
     staff_client.post(reverse("users:profile"), {"name": "Samira Staff", "role": "admin", "email": "x@example.com"})
     staff.refresh_from_db()
     assert (staff.name, staff.role, staff.email) == ("Samira Staff", "staff", "staff@example.com")
+
+
+def test_a_forgotten_password_leads_to_a_mail_or_to_who_can_help(client: Client, settings: Any) -> None:
+    """Where no mail is set up, a link that never comes is not offered."""
+    forgotten = reverse("account_reset_password")
+    settings.EMAIL_URL = ""
+    assert forgotten not in (page := client.get(SIGN_IN).content.decode()) and "An admin" in page
+    page = client.get(forgotten).content.decode()
+    assert "sends no email" in page and 'name="email"' not in page
+    settings.EMAIL_URL = "smtp://mail.example.com"
+    assert forgotten in (page := client.get(SIGN_IN).content.decode()) and "An admin" not in page
+    page = client.get(forgotten).content.decode()
+    assert "sends no email" not in page and 'name="email"' in page

@@ -126,7 +126,7 @@ _EMAILS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 
 def email(body: Json, customer: Json | None) -> str:
-    """The chain of places an object's e-mail address may be in, best first. "" if it has none."""
+    """The chain of places an object's email address may be in, best first. "" if it has none."""
     kind = object_type(body)
     own = [text(get(body, *path)) for path in _EMAILS.get(kind, ())]
     followed = text(get(customer, "email")) or text(get(body, "customer", "email"))
@@ -159,7 +159,7 @@ def references(body: Json) -> list[str]:
     """Keys of the objects this one names by id, expanded or not: who is affected when one of them changes."""
     kind = object_type(body)
     found = [f"{target}:{id_of(get(body, *path))}" for target, path in _REFERENCES.get(kind, ())]
-    for item in items(body) if kind == "subscription" else ():
+    for item in items({"items": body} if kind == "subscription_items" else body) if kind in _WITH_ITEMS else ():
         found += [f"price:{id_of(get(item, 'price'))}", f"product:{id_of(get(item, 'price', 'product'))}"]
     if kind == "invoice":
         found.append(f"subscription:{invoice_subscription(body)}")
@@ -168,6 +168,8 @@ def references(body: Json) -> list[str]:
     return sorted({key for key in found if not key.endswith(":")})
 
 
+# A subscription's items stand apart where they are too many to be embedded.
+_WITH_ITEMS = ("subscription", "subscription_items")
 _REFERENCES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "customer": (("payment_method", ("invoice_settings", "default_payment_method")),),
     "subscription": (

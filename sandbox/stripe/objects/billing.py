@@ -10,7 +10,7 @@ from .catalogue import plan_of
 if TYPE_CHECKING:
     from ..book import Book
 
-EMBEDDED_LINES = 10
+EMBEDDED = 10
 
 
 def subscription_item(book: "Book", subscription: str, price: Json, quantity: int, period: tuple[int, int]) -> Json:
@@ -35,9 +35,18 @@ def subscription_item(book: "Book", subscription: str, price: Json, quantity: in
     return item
 
 
-def items_list(subscription: str, items: list[Json]) -> Json:
-    listed = envelope(items, f"/v1/subscription_items?subscription={subscription}")
-    return {**listed, "total_count": len(items)}
+def items_list(book: "Book", subscription: str, items: list[Json]) -> Json:
+    """The first ten items, as a subscription embeds them; the rest is paged."""
+    if len(items) > EMBEDDED:
+        book.details[subscription] = items
+    url = f"/v1/subscription_items?subscription={subscription}"
+    return {**envelope(items[:EMBEDDED], url, len(items) > EMBEDDED), "total_count": len(items)}
+
+
+def items_of(book: "Book", subscription: Json) -> list[Json]:
+    """All items, those that are not embedded too."""
+    items: list[Json] = book.details.get(subscription["id"]) or subscription["items"]["data"]
+    return items
 
 
 def subscription(book: "Book", row_id: str, customer: str, items: list[Json], **given: Any) -> Json:
@@ -78,7 +87,7 @@ def subscription(book: "Book", row_id: str, customer: str, items: list[Json], **
             "footer": None,
             "issuer": {"type": "self"},
         },
-        "items": items_list(row_id, items),
+        "items": items_list(book, row_id, items),
         "latest_invoice": None,
         "livemode": book.livemode,
         "managed_payments": None,
@@ -153,7 +162,7 @@ def line(
 
 def lines_list(invoice: str, lines: list[Json]) -> Json:
     """The first ten lines, as an invoice embeds them; the rest is paged."""
-    listed = envelope(lines[:EMBEDDED_LINES], f"/v1/invoices/{invoice}/lines", len(lines) > EMBEDDED_LINES)
+    listed = envelope(lines[:EMBEDDED], f"/v1/invoices/{invoice}/lines", len(lines) > EMBEDDED)
     return {**listed, "total_count": len(lines)}
 
 

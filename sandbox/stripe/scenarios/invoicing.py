@@ -24,13 +24,14 @@ def draft(book: "Book", subscription: Json, reason: str, free: bool = False) -> 
 def assemble(book: "Book", row_id: str, subscription: Json, reason: str, free: bool = False) -> Json:
     """The invoice's dictionary, not stored; its lines go into the book's details."""
     discounts = [book.must(discount) for discount in subscription["discounts"]]
-    lines = [_line(book, row_id, item, [] if free else discounts, free) for item in subscription["items"]["data"]]
+    items = billing.items_of(book, subscription)
+    lines = [_line(book, row_id, item, [] if free else discounts, free) for item in items]
     book.details[row_id] = lines
     off: dict[str, int] = {}
     for row in lines:
         for part in row["discount_amounts"]:
             off[part["discount"]] = off.get(part["discount"], 0) + part["amount"]
-    item = subscription["items"]["data"][0]
+    item = items[0]
     return billing.invoice(
         book,
         row_id,

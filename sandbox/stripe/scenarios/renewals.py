@@ -96,8 +96,8 @@ def _next_period(book: "Book", subscription: str) -> tuple[Json, Json]:
     """Move every item on by its interval; returns the subscription and its draft invoice."""
     obj = book.must(subscription)
     begins = book.now() if obj["status"] == "trialing" else None
-    items = [_moved(item, begins) for item in obj["items"]["data"]]
-    preview = {**obj, "items": billing.items_list(obj["id"], items)}
+    items = [_moved(item, begins) for item in billing.items_of(book, obj)]
+    preview = {**obj, "items": billing.items_list(book, obj["id"], items)}
     row_id = book.new_id("in")
     invoice = invoicing.assemble(book, row_id, preview, "subscription_cycle")
     status = "active" if obj["status"] == "trialing" else obj["status"]

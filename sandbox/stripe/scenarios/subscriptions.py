@@ -110,7 +110,7 @@ def modify(book: "Book", subscription: Json, **given: Any) -> Json:
             "cancellation_details": {**subscription["cancellation_details"], "reason": reason},
         }
     if "quantity" in given:
-        changes |= _quantity(subscription, int(given["quantity"]))
+        changes |= _quantity(book, subscription, int(given["quantity"]))
     return book.update(subscription, "customer.subscription.updated", **changes)
 
 
@@ -118,10 +118,10 @@ def modify_by_id(book: "Book", subscription: str, **given: Any) -> Json:
     return modify(book, book.must(subscription), **given)
 
 
-def _quantity(subscription: Json, quantity: int) -> Json:
-    first, *others = subscription["items"]["data"]
-    items = [{**first, "quantity": quantity}, *others]
-    return {"items": {**subscription["items"], "data": items}, "quantity": None if others else quantity}
+def _quantity(book: "Book", subscription: Json, quantity: int) -> Json:
+    first, *others = billing.items_of(book, subscription)
+    items = billing.items_list(book, subscription["id"], [{**first, "quantity": quantity}, *others])
+    return {"items": items, "quantity": None if others else quantity}
 
 
 def cancel(book: "Book", subscription: str, at_period_end: bool = False, feedback: str | None = None) -> Json:

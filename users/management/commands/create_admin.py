@@ -31,7 +31,7 @@ class Command(BaseCommand):
             try:
                 validate_email(email)
             except ValidationError:
-                raise CommandError("Name the e-mail address of the admin: create_admin ada@example.com") from None
+                raise CommandError("Name the email address of the admin: create_admin ada@example.com") from None
         path = invite(None, email, Role.ADMIN)
         self.stdout.write(f"Create the {'first ' if first else ''}admin here (works once, for 7 days):")
         self.stdout.write(f"  {settings.SITE_URL}{path}")

@@ -1,0 +1,17 @@
+"""What every layer needs in the database: how the workspace ordered the fields of a kind of record."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+
+class FieldOrder(models.Model):
+    """The one order of fields of a kind of record, for the whole workspace. `kind` as registered in `manage_data`."""
+
+    kind = models.CharField(max_length=40, primary_key=True)
+    keys = ArrayField(models.CharField(max_length=60), default=list)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"Order of the fields of {self.kind}"
