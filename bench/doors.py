@@ -53,7 +53,8 @@ def insert_door(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
 def _connection() -> psycopg.Connection:
     if not hasattr(_here, "connection"):
         _here.connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
-    return _here.connection
+    found: psycopg.Connection = _here.connection
+    return found
 
 
 def process(limit: int = 500) -> int:

@@ -24,7 +24,7 @@ def verified(request: HttpRequest) -> HttpResponse:
 urlpatterns = [path("", verified), path("health/", verified)]
 _django = get_wsgi_application()
 
-from django.conf import settings
+from django.conf import settings  # noqa: E402
 
 settings.ROOT_URLCONF = "bench.empty"
 application = _django

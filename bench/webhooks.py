@@ -18,7 +18,7 @@ PATIENCE = 600.0
 
 @dataclass(frozen=True)
 class Measured:
-    """`worked_s`: from the first delivery until nothing was due. CPU in milliseconds an event, without the generator."""
+    """`worked_s`: from the first delivery until nothing was due. CPU in ms an event, without the generator."""
 
     name: str
     events: int
@@ -63,7 +63,8 @@ def main(arguments: list[str]) -> None:
         floor = _floor(there, chosen, patterns, secret)
         empty = _empty(there, chosen, patterns, secret)
         print(
-            f"\nours to the floor {ours.cpu / floor.cpu:.2f}; ours to a Django view that stores nothing {ours.cpu / empty.cpu:.2f}"
+            f"\nours to the floor {ours.cpu / floor.cpu:.2f}; "
+            f"ours to a Django view that stores nothing {ours.cpu / empty.cpu:.2f}"
         )
 
 

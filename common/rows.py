@@ -36,7 +36,7 @@ _SENT = {
 }
 
 
-def insert(rows: Sequence[models.Model], *, conflict: str = "") -> None:
+def insert(rows: Sequence[Row], *, conflict: str = "") -> None:
     """Insert unsaved rows of one model, in this order; they have their primary keys afterwards.
 
     `conflict`: an ON CONFLICT clause; with one, the primary keys stay unknown. A field with a database default that
@@ -54,7 +54,7 @@ def insert(rows: Sequence[models.Model], *, conflict: str = "") -> None:
         row._state.adding = False
 
 
-def update(rows: Sequence[models.Model], names: Iterable[str]) -> None:
+def update(rows: Sequence[Row], names: Iterable[str]) -> None:
     """Write these fields of saved rows of one model. Lock the rows first, in order."""
     if not rows:
         return

@@ -40,7 +40,7 @@ _NUL = b"\\u0000"
 
 
 def loads(text: str | bytes) -> Any:
-    """Parsed JSON; ValueError if it is none. Numbers beyond 64 bits stay exact: the quick parser has no place for them."""
+    """Parsed JSON; ValueError if it is none. Numbers beyond 64 bits stay exact, which the quick parser cannot do."""
     raw = text.encode() if isinstance(text, str) else text
     return json.loads(raw, parse_constant=_refuse) if _LONG_NUMBER.search(raw) else orjson.loads(raw)
 

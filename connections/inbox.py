@@ -83,7 +83,7 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
             work([event for event in events if event.connection_id == connection_id])
         worked += len(events)
         if len(events) < BATCH and all(event.claims == 1 for event in events):
-            # That was all there was. The next ring finds what comes meanwhile together, which costs less than one by one.
+            # That was all there was. The next ring finds together what comes meanwhile, which costs less.
             break
     return worked
 
@@ -96,7 +96,7 @@ def work(events: list[InboundEvent]) -> None:
         except (IntegrityError, OperationalError) as error:
             # Another worker made the same contact or locked crosswise: the next look finds its rows.
             if attempt < _CROSSWISE_TRIES:
-                logger.warning(
+                logger.info(
                     "Another worker was at the same rows; the batch is tried again", extra={"size": len(events)}
                 )
                 time.sleep(0.02 * attempt)
