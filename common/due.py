@@ -70,13 +70,18 @@ class DueQuerySet(models.QuerySet[Row]):
         A row claimed once and not finished is claimed among ten, later alone, so a row that kills its worker takes
         no other with it in the end.
         """
+        return self.claim_suspects(limit) or self.claim_fresh(limit)
+
+    def claim_suspects(self, limit: int) -> list[Any]:
         due = self.due()
         # Nearly always nobody is suspected, which a partial index tells at once.
-        if due.filter(claims__gt=0).exists():
-            for suspicion, at_most in ((Q(claims__gte=2), 1), (Q(claims=1), min(limit, 10))):
-                if rows := due._take(suspicion, at_most):
-                    return rows
-        return due._take(Q(claims=0), limit)
+        if not due.filter(claims__gt=0).exists():
+            return []
+        return due._take(Q(claims__gte=2), 1) or due._take(Q(claims=1), min(limit, 10))
+
+    def claim_fresh(self, limit: int) -> list[Any]:
+        """Only rows that never lost a worker."""
+        return self.due()._take(Q(claims=0), limit)
 
     def _take(self, which: Q, limit: int) -> list[Any]:
         """Claim in one statement, in the order in which rows became due."""

@@ -36,22 +36,24 @@ _SENT = {
 }
 
 
-def insert(rows: Sequence[Row], *, conflict: str = "") -> None:
+def insert(rows: Sequence[Row], *, conflict: str = "", told: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
     """Insert unsaved rows of one model, in this order; they have their primary keys afterwards.
 
-    `conflict`: an ON CONFLICT clause; with one, the primary keys stay unknown. A field with a database default that
+    `conflict`: an ON CONFLICT clause; with one, the primary keys stay unknown, and what is returned are the `told`
+    columns of the rows that were written. A field with a database default that
     no row has a value for is left to the database. IntegrityError as the ORM raises it.
     """
     if not rows:
-        return
+        return []
     model = type(rows[0])
     fields = [field for field in model._meta.concrete_fields if not _left_to_database(field, rows)]
-    statement = _insert(model, tuple(field.attname for field in fields), conflict)
+    statement = _insert(model, tuple(field.attname for field in fields), conflict, told)
     found = execute(statement, [_column(field, rows) for field in fields])
     for row, (pk,) in zip(rows, [] if conflict else found, strict=not conflict):
         row.pk = pk
     for row in rows:
         row._state.adding = False
+    return found
 
 
 def update(rows: Sequence[Row], names: Iterable[str]) -> None:
@@ -95,14 +97,15 @@ def literal(values: Iterable[str]) -> str:
 
 
 @cache
-def _insert(model: type[models.Model], names: tuple[str, ...], conflict: str) -> str:
+def _insert(model: type[models.Model], names: tuple[str, ...], conflict: str, told: tuple[str, ...]) -> str:
     fields = [_field(model, name) for name in names]
     columns = ", ".join(f'"{field.column}"' for field in fields)
     values = ", ".join(f"c{place}::{_type(field)}" for place, field in enumerate(fields))
-    told = "" if conflict else f'returning "{model._meta.pk.column}"'
+    wanted = told if conflict else (model._meta.pk.column,)
+    returned = "returning " + ", ".join(f'"{column}"' for column in wanted) if wanted else ""
     return (
         f'insert into "{model._meta.db_table}" ({columns}) select {values} '  # noqa: S608  names of our own models
-        f"from unnest({_unnested(fields)}) as v({_names(fields)}) {conflict} {told}"
+        f"from unnest({_unnested(fields)}) as v({_names(fields)}) {conflict} {returned}"
     )
 
 

@@ -86,6 +86,7 @@ def _insert(group: Iterable[Arrival]) -> None:
         [arrival.about.type for arrival in ordered],
         [arrival.about.api_version for arrival in ordered],
         [arrival.about.object_id for arrival in ordered],
+        [arrival.about.lane for arrival in ordered],
         [arrival.about.created for arrival in ordered],
         [arrival.body for arrival in ordered],
     ]
@@ -109,13 +110,13 @@ _INSERT = """
         where here.state = any(%b::text[])
     ), stored as (
         insert into connections_inboundevent
-            (connection_id, event_id, via, type, api_version, object_id, occurred_at, body, missed,
+            (connection_id, event_id, via, type, api_version, object_id, lane, occurred_at, body, missed,
              state, claim_no, claims, attempts, last_error_code, last_error, waits_for, replays)
         select event.connection_id, event.id, %b::text, event.type, event.api_version, event.object_id,
-            event.created, event.body, false, 'due', 0, 0, 0, '', '', '{}', 0
-        from unnest(%b::int8[], %b::int4[], %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[],
-                    %b::bytea[])
-            as event(connection_id, epoch, id, type, api_version, object_id, created, body)
+            event.lane, event.created, event.body, false, 'due', 0, 0, 0, '', '', '{}', 0
+        from unnest(%b::int8[], %b::int4[], %b::text[], %b::text[], %b::text[], %b::text[], %b::int2[],
+                    %b::timestamptz[], %b::bytea[])
+            as event(connection_id, epoch, id, type, api_version, object_id, lane, created, body)
         join live on live.id = event.connection_id and live.epoch = event.epoch
         order by event.connection_id, event.id
         on conflict (connection_id, event_id) do nothing

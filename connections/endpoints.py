@@ -73,10 +73,14 @@ def answer(token: str, header: str, length: int, read: Callable[[], bytes]) -> i
             return 413
         body = read()
         if not _is_genuine(address, body, header):
-            # It may have a new secret since.
+            # It may have a new secret since, or be disconnected.
             address = _address(token, now=True)
-            if address is None or not _is_genuine(address, body, header):
-                logger.warning("A delivery was not signed by Stripe", extra={"connection": _known_id(address)})
+            if address is None:
+                return 404
+            if not address.is_connected:
+                return 410
+            if not _is_genuine(address, body, header):
+                logger.warning("A delivery was not signed by Stripe", extra={"connection": address.connection_id})
                 return 400
         return _take(token, address, body)
     except DatabaseError:
@@ -146,10 +150,6 @@ def _secrets(connection: Connection) -> tuple[tuple[str, datetime | None], ...]:
     except SecretUnreadable:
         logger.exception("A webhook secret does not open", extra={"connection": connection.pk})
         return ()
-
-
-def _known_id(address: _Address | None) -> int | None:
-    return address.connection_id if address else None
 
 
 def _length(told: str | None) -> int:

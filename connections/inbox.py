@@ -13,9 +13,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from common import rows
-from common.due import State
+from common.due import State, database_now
 from common.origin import Origin
-from connections import ingest, log
+from connections import ingest, lanes, log
 from connections.ingest import Incoming, Outcome
 from connections.models import Connection, InboundEvent, SyncLogEntry
 from connections.sources.stripe import translate
@@ -33,9 +33,9 @@ class Moved(Exception):
 
 _INSERT = """
     insert into connections_inboundevent
-        (connection_id, event_id, via, type, api_version, object_id, occurred_at, body, missed,
+        (connection_id, event_id, via, type, api_version, object_id, lane, occurred_at, body, missed,
          state, claim_no, claims, attempts, last_error_code, last_error, waits_for, replays)
-    values (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'due', 0, 0, 0, '', '', '{}', 0)
+    values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'due', 0, 0, 0, '', '', '{}', 0)
     on conflict (connection_id, event_id) do nothing
     returning id
 """
@@ -43,7 +43,17 @@ _INSERT = """
 
 def store(connection: Connection, about: Envelope, body: bytes, via: Origin, *, missed: bool = False) -> bool:
     """Keep an event, once, whoever brings it first. False if we had it."""
-    values = (about.id, via.value, about.type, about.api_version, about.object_id, about.created, body, missed)
+    values = (
+        about.id,
+        via.value,
+        about.type,
+        about.api_version,
+        about.object_id,
+        about.lane,
+        about.created,
+        body,
+        missed,
+    )
     with database.cursor() as cursor:
         cursor.execute(_INSERT, (connection.pk, *values))
         return cursor.fetchone() is not None
@@ -73,18 +83,21 @@ def store_unreadable(connection: Connection, event_id: str, body: bytes, reason:
 def drain(seconds: float = DRAIN_SECONDS) -> int:
     """Work due events until there are none or the time is up. Returns how many were worked."""
     ends = time.monotonic() + seconds
-    worked = 0
+    worked, is_behind = 0, False
     _release_expired()
+    # What comes meanwhile is found together by the next ring, which costs less than one by one; unless we are behind.
+    until = database_now()
     while time.monotonic() < ends:
-        events = InboundEvent.objects.claim(BATCH)
-        if not events:
+        events = lanes.claim(BATCH, until)
+        if not events and not is_behind:
             break
+        if not events:
+            until, is_behind = database_now(), False
+            continue
         for connection_id in sorted({event.connection_id for event in events}):
             work([event for event in events if event.connection_id == connection_id])
         worked += len(events)
-        if len(events) < BATCH and all(event.claims == 1 for event in events):
-            # That was all there was. The next ring finds together what comes meanwhile, which costs less.
-            break
+        is_behind = is_behind or len(events) == BATCH
     return worked
 
 
@@ -96,9 +109,7 @@ def work(events: list[InboundEvent]) -> None:
         except (IntegrityError, OperationalError) as error:
             # Another worker made the same contact or locked crosswise: the next look finds its rows.
             if attempt < _CROSSWISE_TRIES:
-                logger.info(
-                    "Another worker was at the same rows; the batch is tried again", extra={"size": len(events)}
-                )
+                logger.info("Another worker was at the same rows; the batch is tried again: %r", error)
                 time.sleep(0.02 * attempt)
                 continue
             _isolate(events, error)

@@ -86,7 +86,8 @@ def ingest(connection: Connection, batch: list[Incoming], started: float | None 
     states = [
         _states(incoming) if admitted_or_supporting(o) else [] for incoming, o in zip(batch, outcomes, strict=True)
     ]
-    held = remote_objects.hold(connection, [s for group in states for s in group], _needed(batch, outcomes))
+    told = [state for group in states for state in group]
+    held = remote_objects.hold(connection, told, _needed(batch, outcomes), derived.meeting(told))
     work = _Batch(connection, resources, targets(), held)
     verdicts = iter(held.verdicts)
     own_verdicts: list[Verdict | None] = []

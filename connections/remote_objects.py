@@ -1,11 +1,10 @@
-"""The guard: the newest state of each remote object, whatever the order in which states arrive."""
+"""The newest state of each remote object: read, locked, and written as the guard decides."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -13,21 +12,9 @@ from django.db.models import Q, QuerySet
 from common import rows as bulk
 from common.due import database_now
 from common.text import loads
+from connections.guard import Verdict, already_held, consider
 from connections.models import Connection, RemoteObject
 from connections.sources.base import HeldObject, ObjectState
-from connections.sources.stripe import order, shapes
-
-
-class Verdict(Enum):
-    """`WANTED`: the payloads do not tell which state is newer, so the object is fetched.
-
-    `ENRICHED`: ours is kept, but for parts it lacked.
-    """
-
-    TAKEN = "taken"
-    ENRICHED = "enriched"
-    STALE = "stale"
-    WANTED = "wanted"
 
 
 @dataclass
@@ -49,32 +36,64 @@ def as_held(row: RemoteObject) -> HeldObject:
     return HeldObject(row.type, row.external_id, as_of, row.body or {}, bool(row.deleted_at), row.event_type)
 
 
-def hold(connection: Connection, states: list[ObjectState], needed: set[str]) -> Held:
+def hold(connection: Connection, states: list[ObjectState], needed: set[str], meeting: Iterable[str] = ()) -> Held:
     """Let the guard consider every state in turn; also load the `needed` objects.
 
-    Rows are locked in order of key until the caller's transaction ends. IntegrityError if another worker stores the
-    same new object just now: roll back and do it again.
+    Rows are locked until the caller's transaction ends, together with those of `meeting`, which are made, empty, where
+    they do not exist: first what exists, in order of key, then what is new, in the same order, so that transactions
+    wait for each other instead of locking crosswise.
     """
     # Objects that only come along unchanged (a price in each of ten thousand subscriptions) are not locked.
     along = {state.key for state in states if state.fetched} | needed
     known = read(connection, along)
-    news = [not _already_held(known.get(state.key), state) for state in states]
+    news = [not already_held(known.get(state.key), state) for state in states]
     touched = {state.key for state, is_new in zip(states, news, strict=True) if is_new}
     touched |= {key for key in needed if key not in known or known[key].body is None}
-    locked = read(connection, touched, lock=True)
+    met = {*meeting, *touched}
+    locked = read(connection, met, lock=True)
     known |= locked
-    changed: dict[str, RemoteObject] = {}
-    verdicts = []
-    for state, is_new in zip(states, news, strict=True):
+    verdicts = [Verdict.TAKEN] * len(states)
+    told = [(place, state) for place, (state, is_new) in enumerate(zip(states, news, strict=True)) if is_new]
+    changed = _consider(connection, known, told, verdicts)
+    stored = [row for row in changed.values() if row.pk is not None]
+    known |= {key: _blank(connection, *_parts(key)) for key in {*meeting} - known.keys()}
+    if elsewhere := _insert([row for row in known.values() if row.pk is None]):
+        # Another transaction made these meanwhile. It has ended, or we would still wait.
+        found = read(connection, elsewhere, lock=True)
+        known |= found
+        later = _consider(connection, known, [(place, state) for place, state in told if state.key in found], verdicts)
+        stored += later.values()
+        changed |= later
+    bulk.update(sorted(stored, key=lambda row: (row.type, row.external_id)), _STATE)
+    return Held(known, verdicts, met | changed.keys())
+
+
+def _consider(
+    connection: Connection, known: dict[str, RemoteObject], told: list[tuple[int, ObjectState]], verdicts: list[Verdict]
+) -> dict[str, RemoteObject]:
+    """Let the guard judge states, each with its place among the verdicts. The rows that changed, by key."""
+    changed = {}
+    for place, state in told:
         row = known.get(state.key)
         if row is None:
             row = known[state.key] = _blank(connection, state.type, state.external_id)
-        verdict = _enrich(row, state, _consider(row, state)) if is_new else Verdict.TAKEN
-        if is_new and verdict is not Verdict.STALE:
+        verdicts[place] = consider(row, state)
+        if verdicts[place] is not Verdict.STALE:
             changed[state.key] = row
-        verdicts.append(verdict)
-    _save(changed)
-    return Held(known, verdicts, locked.keys() | changed.keys())
+    return changed
+
+
+def _insert(rows: list[RemoteObject]) -> set[str]:
+    """Insert in order of key; the keys of those that exist by now and were left alone."""
+    missing = {row.key: row for row in sorted(rows, key=lambda row: (row.type, row.external_id))}
+    for kind, external_id, pk in bulk.insert(
+        list(missing.values()), conflict=_ONCE, told=("type", "external_id", "id")
+    ):
+        missing.pop(f"{kind}:{external_id}").pk = pk
+    return set(missing)
+
+
+_ONCE = "on conflict (connection_id, type, external_id) do nothing"
 
 
 def want(connection: Connection, held: Held, keys: set[str]) -> set[str]:
@@ -120,7 +139,7 @@ def lock(connection: Connection, keys: set[str]) -> None:
 def _make_empty(connection: Connection, keys: set[str], **values: Any) -> None:
     bulk.insert(
         [RemoteObject(connection=connection, type=kind, external_id=id_, **values) for kind, id_ in _split(keys)],
-        conflict="on conflict (connection_id, type, external_id) do nothing",
+        conflict=_ONCE,
     )
 
 
@@ -187,79 +206,6 @@ def rows(connection: Connection, keys: set[str]) -> QuerySet[RemoteObject]:
 
 def _blank(connection: Connection, kind: str, external_id: str) -> RemoteObject:
     return RemoteObject(connection=connection, type=kind, external_id=external_id)
-
-
-def _already_held(row: RemoteObject | None, state: ObjectState) -> bool:
-    """A state that came along inside another object and says nothing new."""
-    return (
-        row is not None
-        and state.fetched
-        and row.body == state.body
-        and row.wanted_at is None
-        and not state.deleted
-        and row.type != "customer"
-    )
-
-
-def _consider(row: RemoteObject, state: ObjectState) -> Verdict:
-    """One row of the guard's table (docs/architecture.md). Changes the row, saves nothing."""
-    if row.body is None or row.as_of is None or (row.event_id and row.event_id == state.event_id):
-        return _take(row, state)
-    if state.as_of < row.as_of:
-        return Verdict.STALE
-    if state.as_of > row.as_of:
-        if state.fetched or not _suspicious(row, state):
-            return _take(row, state)
-        return _wish(row)
-    newer = order.later(row.type, row.body, row.event_type, row.previous, state.body, state.event_type, state.previous)
-    if row.deleted_at and not state.deleted:
-        newer = False
-    elif state.deleted:
-        newer = True
-    if newer is None:
-        read_since = state.waited and not row.event_id
-        return Verdict.STALE if read_since else _wish(row)
-    return _take(row, state) if newer else Verdict.STALE
-
-
-def _enrich(row: RemoteObject, state: ObjectState, verdict: Verdict) -> Verdict:
-    """Even an older state may bring parts that ours lacks."""
-    if verdict is not Verdict.STALE or row.body is None:
-        return verdict
-    body = order.completed(row.type, row.body, state.body)
-    if body is row.body:
-        return verdict
-    row.body = body
-    return Verdict.ENRICHED
-
-
-def _suspicious(row: RemoteObject, state: ObjectState) -> bool:
-    """A newer event that undoes what Stripe never undoes."""
-    if row.deleted_at:
-        return not state.deleted
-    return order.goes_back(row.type, row.body or {}, state.body)
-
-
-def _take(row: RemoteObject, state: ObjectState) -> Verdict:
-    row.body = order.completed(row.type, state.body, row.body)
-    row.as_of, row.previous = state.as_of, state.previous
-    row.refs = shapes.references(state.body)
-    row.event_id, row.event_type, row.api_version = state.event_id, state.event_type, state.api_version
-    row.deleted_at = state.as_of if state.deleted else None
-    row.wanted_at, row.wanted_attempts, row.wanted_error = None, 0, ""
-    return Verdict.TAKEN
-
-
-def _wish(row: RemoteObject) -> Verdict:
-    row.wanted_at, row.wanted_attempts = database_now(), 0
-    return Verdict.WANTED
-
-
-def _save(changed: dict[str, RemoteObject]) -> None:
-    rows = [changed[key] for key in sorted(changed)]
-    known = [row for row in rows if row.pk is not None]
-    bulk.insert([row for row in rows if row.pk is None])
-    bulk.update(known, _STATE)
 
 
 _STATE = [

@@ -27,6 +27,7 @@ class InboundEvent(DueRow):
     body = models.BinaryField(null=True, blank=True, help_text="emptied after 30 days, absent for ignored events")
     waits_for = ArrayField(models.CharField(max_length=300), default=list, blank=True)
     replays = models.PositiveSmallIntegerField(default=0, help_text="how often somebody asked to apply it again")
+    lane = models.PositiveSmallIntegerField(db_default=0, help_text="events of one customer are in one lane")
     missed = models.BooleanField(default=False, help_text="first seen by the poll, over two minutes late")
     received_at = models.DateTimeField(db_default=Now())
     processed_at = models.DateTimeField(null=True, blank=True)

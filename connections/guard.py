@@ -1,0 +1,92 @@
+"""The guard: which of two states of a remote object is the newer, in whatever order they arrive. Saves nothing."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from common.due import database_now
+from connections.models import RemoteObject
+from connections.sources.base import ObjectState
+from connections.sources.stripe import order, shapes
+
+
+class Verdict(Enum):
+    """`WANTED`: the payloads do not tell which state is newer, so the object is fetched.
+
+    `ENRICHED`: ours is kept, but for parts it lacked.
+    """
+
+    TAKEN = "taken"
+    ENRICHED = "enriched"
+    STALE = "stale"
+    WANTED = "wanted"
+
+
+def already_held(row: RemoteObject | None, state: ObjectState) -> bool:
+    """A state that came along inside another object and says nothing new."""
+    return (
+        row is not None
+        and state.fetched
+        and row.body == state.body
+        and row.wanted_at is None
+        and not state.deleted
+        and row.type != "customer"
+    )
+
+
+def consider(row: RemoteObject, state: ObjectState) -> Verdict:
+    """Let the row take the state, or not (docs/architecture.md, the guard's table). Changes the row, saves nothing."""
+    return _enrich(row, state, _judge(row, state))
+
+
+def _judge(row: RemoteObject, state: ObjectState) -> Verdict:
+    if row.body is None or row.as_of is None or (row.event_id and row.event_id == state.event_id):
+        return _take(row, state)
+    if state.as_of < row.as_of:
+        return Verdict.STALE
+    if state.as_of > row.as_of:
+        if state.fetched or not _suspicious(row, state):
+            return _take(row, state)
+        return _wish(row)
+    newer = order.later(row.type, row.body, row.event_type, row.previous, state.body, state.event_type, state.previous)
+    if row.deleted_at and not state.deleted:
+        newer = False
+    elif state.deleted:
+        newer = True
+    if newer is None:
+        read_since = state.waited and not row.event_id
+        return Verdict.STALE if read_since else _wish(row)
+    return _take(row, state) if newer else Verdict.STALE
+
+
+def _enrich(row: RemoteObject, state: ObjectState, verdict: Verdict) -> Verdict:
+    """Even an older state may bring parts that ours lacks."""
+    if verdict is not Verdict.STALE or row.body is None:
+        return verdict
+    body = order.completed(row.type, row.body, state.body)
+    if body is row.body:
+        return verdict
+    row.body = body
+    return Verdict.ENRICHED
+
+
+def _suspicious(row: RemoteObject, state: ObjectState) -> bool:
+    """A newer event that undoes what Stripe never undoes."""
+    if row.deleted_at:
+        return not state.deleted
+    return order.goes_back(row.type, row.body or {}, state.body)
+
+
+def _take(row: RemoteObject, state: ObjectState) -> Verdict:
+    row.body = order.completed(row.type, state.body, row.body)
+    row.as_of, row.previous = state.as_of, state.previous
+    row.refs = shapes.references(state.body)
+    row.event_id, row.event_type, row.api_version = state.event_id, state.event_type, state.api_version
+    row.deleted_at = state.as_of if state.deleted else None
+    row.wanted_at, row.wanted_attempts, row.wanted_error = None, 0, ""
+    return Verdict.TAKEN
+
+
+def _wish(row: RemoteObject) -> Verdict:
+    row.wanted_at, row.wanted_attempts = database_now(), 0
+    return Verdict.WANTED

@@ -1,0 +1,58 @@
+"""How workers share the inbox: by lanes, so that two of them are rarely at the same customer.
+
+Two batches with events of one customer would wait for each other's rows, or meet as two that make the same contact, of
+which one is rolled back and done again; with two workers that cost a third more CPU and all of the second's use.
+What is right does not rest on lanes: the guard, the row locks and the constraints see to that.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import connection as database
+from django.db import transaction
+
+from common.due import LEASE
+from connections.models import InboundEvent
+
+# A batch takes a second or two. Who holds a lane for longer has died, or will soon be fenced.
+_BUSY = timedelta(seconds=10)
+# How many of the oldest due events are looked at for free lanes.
+_LOOKED_AT = 2000
+# Any number nobody else locks by.
+_LOCK = 7_310_530
+
+
+def claim(limit: int, until: datetime) -> list[InboundEvent]:
+    """Events due by then, of lanes that no worker is at: half of the free ones, so that the next worker finds some."""
+    events = InboundEvent.objects.get_queryset()
+    if suspects := events.claim_suspects(limit):
+        return suspects
+    with transaction.atomic():
+        free = _free(until)
+        chosen = free[: (len(free) + 1) // 2]
+        claimed: list[InboundEvent] = (
+            events.filter(lane__in=chosen, next_attempt_at__lte=until).claim_fresh(limit) if chosen else []
+        )
+    return claimed
+
+
+def _free(until: datetime) -> list[int]:
+    """Lanes with due events and without a worker, the one that waits longest first. One worker asks at a time."""
+    with database.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+        cursor.execute(_FREE, [until, _LOOKED_AT, LEASE - _BUSY])
+        return [lane for (lane,) in cursor.fetchall()]
+
+
+_FREE = """
+    with due as materialized (
+        select lane, next_attempt_at from connections_inboundevent
+        where state = 'due' and next_attempt_at <= %s and claims = 0
+        order by next_attempt_at, id limit %s
+    ), busy as materialized (
+        select distinct lane from connections_inboundevent
+        where state = 'running' and lease_until > statement_timestamp() + %s
+    )
+    select lane from due where lane not in (select lane from busy) group by lane order by min(next_attempt_at)
+"""
