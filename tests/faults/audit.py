@@ -128,10 +128,10 @@ def _not_quiet(events: Iterable[InboundEvent]) -> list[InboundEvent]:
 
 def _objects(found: Audit, connection: Connection, account: SandboxAccount) -> None:
     """Stale: an object held in another state than the sandbox's newest."""
-    held = {row.external_id: row for row in RemoteObject.objects.filter(connection=connection, body__isnull=False)}
+    held = {row.key: row for row in RemoteObject.objects.filter(connection=connection, body__isnull=False)}
     for kind in _WATCHED:
         for newest in account.objects(kind):
-            row = held.get(newest["id"])
+            row = held.get(f"{kind.replace('.', '_')}:{newest['id']}")
             if row is None or (newest.get("deleted") and row.deleted_at):
                 continue
             if different := _differences(row.body or {}, newest):

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from django.db import connections
+
 from local import product
 from local.data import ROOT, DataFolder
 from local.engines import Engines, forget_cluster, package_folder
@@ -114,6 +116,8 @@ class Machine:
         """Start what was killed as it was started before."""
         self.supervisor.start(self.supervisor.programs[name])
         if name == "postgres":
+            # Those of this process went with it.
+            connections.close_all()
             eventually(self.database_answers, timeout=60, what="PostgreSQL answers")
 
     # --- Faults ---

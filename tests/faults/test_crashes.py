@@ -114,19 +114,12 @@ def test_postgres_crashes(
         if number == 0:
             eventually(lambda: any(attempt["status"] == 503 for attempt in stripe.attempts()), timeout=30)
         machine.again("postgres")
-        _forget_connections()
         eventually(machine.web_answers, timeout=20)
     eventually(settled, timeout=120)
     assert {name: machine.pid(name) for name in pids} == pids
     assert all(machine.supervisor.alive(name) for name in pids)
     machine.rest()
     assert_clean(account, again=True)
-
-
-def _forget_connections() -> None:
-    from django.db import connections
-
-    connections.close_all()
 
 
 def test_killer_events_are_set_aside_alone(
