@@ -6,7 +6,11 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
+from django.db.models.functions import Now
+
+from common.models import Heartbeat
 from connections.models import Connection, InboundEvent
 from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.test_any_order import happened
@@ -109,3 +113,40 @@ def _times_of(machine: Machine, connection: Connection, cookie: str, name: str) 
         assert machine.post(connection.hook_path, body, headers)[0] == 200
         hooks.append(time.monotonic() - started)
     return statistics.median(pages), statistics.median(hooks)
+
+
+def test_a_deaf_worker_ends_and_is_started_again(
+    machine: Machine, connected: Connection, account: SandboxAccount, settled: Settled
+) -> None:
+    """A worker that lives and is connected, but takes nothing (as in celery#8030), notices; the supervisor acts."""
+    machine.start_product()
+    machine.kill("worker")
+    machine.start_worker("worker that goes deaf", FAULTS_DEAF="1", FAULTS_SILENCE="6")
+    deaf = machine.pid("worker that goes deaf")
+    eventually(lambda: not machine.supervisor.alive("worker that goes deaf"), timeout=90)
+    assert "hears no ring" in machine.log("worker that goes deaf")
+    account.create_customer(email="ada@mill.example")
+    eventually(machine.supervisor.restart_dead, timeout=30)
+    assert machine.pid("worker that goes deaf") != deaf
+    # It goes deaf again, but not before it has worked.
+    eventually(settled, timeout=60)
+    machine.rest()
+    assert_clean(account)
+
+
+def test_health_names_workers_that_do_not_work(
+    machine: Machine, connected: Connection, account: SandboxAccount
+) -> None:
+    machine.start_product()
+    eventually(lambda: Heartbeat.objects.filter(queue__in=["inbox", "stripe"]).count() == 2, timeout=40)
+    machine.rest()
+    account.create_customer(email="ada@mill.example")
+    eventually(lambda: unfinished(), timeout=20)
+    assert machine.get("/health/")[0] == 200
+    past = Now() - timedelta(seconds=90)
+    InboundEvent.objects.update(next_attempt_at=past)
+    assert machine.get("/health/")[0] == 200, "somebody looked just now, and will get there"
+    Heartbeat.objects.update(at=past)
+    status, body = machine.get("/health/")
+    assert status == 503
+    assert "no inbox worker has looked for 9" in json.loads(body)["checks"]["inbox"]

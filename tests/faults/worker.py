@@ -4,7 +4,8 @@ FAULTS_LEASE      seconds of a lease instead of 60
 FAULTS_BATCH      events claimed at once instead of 100, so that a batch ends well before its lease on a busy machine
 FAULTS_KILLER     a process that reads an event with this text in its body kills itself, as a bug in C code would
 FAULTS_GUARD=off  every state is taken, however old it is: to show that the audit sees it
-FAULTS_DEAF=1     the worker stays connected but takes no ring any more: a bug that Celery had again and again
+FAULTS_SILENCE    seconds of silence after which a deaf worker ends itself, instead of 60
+FAULTS_DEAF       after so many seconds the worker stays connected but takes no ring any more: an error Celery had often
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import signal
 from datetime import timedelta
 from typing import Any
 
+from celery import signals
+
+from config import hearing
 from config.celery import app
 
 __all__ = ["app", "bend"]
@@ -31,6 +35,16 @@ def bend(environment: dict[str, str] | os._Environ[str] = os.environ) -> None:
         _die_on(text.encode())
     if environment.get("FAULTS_GUARD") == "off":
         _switch_guard_off()
+    if seconds := environment.get("FAULTS_SILENCE"):
+        _replace(hearing, "SILENCE", float(seconds))
+    if environment.get("FAULTS_DEAF"):
+        signals.worker_ready.connect(_go_deaf)
+
+
+def _go_deaf(sender: Any, **_: Any) -> None:
+    seconds = float(os.environ["FAULTS_DEAF"])
+    for queue in sender.app.amqp.queues.consume_from:
+        sender.timer.call_after(seconds, sender.cancel_task_queue, (queue,))
 
 
 def _shorten_leases(lease: timedelta) -> None:
