@@ -1,4 +1,4 @@
-"""What every layer needs in the database: how the workspace ordered the fields of a kind of record."""
+"""What every layer needs in the database: how fields are ordered, and when each queue was last worked."""
 
 from __future__ import annotations
 
@@ -15,3 +15,13 @@ class FieldOrder(models.Model):
 
     def __str__(self) -> str:
         return f"Order of the fields of {self.kind}"
+
+
+class Heartbeat(models.Model):
+    """When a queue of Celery was last worked by anybody."""
+
+    queue = models.CharField(max_length=40, primary_key=True)
+    at = models.DateTimeField(help_text="when somebody last worked it, by the database's clock")
+
+    def __str__(self) -> str:
+        return self.queue

@@ -14,6 +14,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from config import hearing
+
 app = Celery("millrace")
 app.conf.update(
     broker_url=settings.REDIS_URL,
@@ -51,6 +53,7 @@ app.conf.update(
 )
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks()
+hearing.install()
 
 
 # Work that is all in the database, and work that waits for Stripe: a slow Stripe must not hold up the first.

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models.functions import Now
 
 from common.due import State
@@ -119,7 +119,8 @@ def _store(connection: Connection, asked: RemoteObject, states: tuple[ObjectStat
                 derived.refresh(connection, {state.key: fact for state in states})
                 inbox.release(connection, {state.key for state in states})
             return
-        except IntegrityError:
+        except (IntegrityError, OperationalError):
+            # Another worker made the same row or locked crosswise; what still fails is due again after its lease.
             continue
         except inbox.Moved:
             return

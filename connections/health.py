@@ -16,11 +16,11 @@ from connections.models import Connection, ConnectionStatus, InboundEvent, Remot
 
 
 def register() -> None:
-    health.register("inbox", _inbox)
+    health.register("inbox", _inbox, worked_by="inbox")
     health.register("rows to derive anew", _rederivations)
-    health.register("wanted objects", _wanted)
-    health.register("history", _history)
-    health.register("polling", _polling, limit=timedelta(minutes=15))
+    health.register("wanted objects", _wanted, worked_by="stripe")
+    health.register("history", _history, worked_by="stripe")
+    health.register("polling", _polling, limit=timedelta(minutes=15), worked_by="stripe")
 
 
 def _inbox() -> datetime | None:

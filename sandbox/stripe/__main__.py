@@ -1,5 +1,6 @@
 """python -m sandbox.stripe --port N --state FILE [--host 127.0.0.1] [--seed demo]
 
+With --seed, time passes: what is due in the demo's shops happens, also what came due while nothing ran.
 Prints one line when it listens. SIGTERM, SIGINT and SIGHUP save the state and end it.
 """
 
@@ -10,8 +11,10 @@ import sys
 import threading
 from pathlib import Path
 
-from . import demo, server, state
+from . import demo, passing, server, state
 from .world import World
+
+LOOK_SECONDS = 10.0
 
 
 def main() -> int:
@@ -28,6 +31,8 @@ def main() -> int:
         signal.signal(name, lambda *_: ended.set())
     sys.setswitchinterval(0.001)  # many threads with short work: none should wait long for its turn
     world = _world(chosen.state, chosen.seed)
+    if chosen.seed:
+        passing.catch_up(world)
     try:
         running = server.start(world, chosen.host, chosen.port)
     except OSError as reason:
@@ -35,7 +40,9 @@ def main() -> int:
         return 1
     keeper = state.StateFile(world, chosen.state) if chosen.state else None
     print(f"Stripe sandbox at {running.base_url}", flush=True)  # noqa: T201
-    ended.wait()
+    while not ended.wait(LOOK_SECONDS):
+        if chosen.seed:
+            passing.catch_up(world)
     server.stop(running)
     if keeper:
         keeper.close()

@@ -165,6 +165,9 @@ def references(body: Json) -> list[str]:
         found.append(f"subscription:{invoice_subscription(body)}")
         for payment in get(body, "payments", "data") or []:
             found.append(f"payment_intent:{id_of(get(payment, 'payment', 'payment_intent'))}")
+    if kind == "payment_intent" and (order := text(get(body, "payment_details", "order_reference"))).startswith("in_"):
+        # Stripe names the invoice there since basil; the field is the seller's own otherwise.
+        found.append(f"invoice:{order}")
     return sorted({key for key in found if not key.endswith(":")})
 
 

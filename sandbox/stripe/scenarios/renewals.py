@@ -20,14 +20,21 @@ def renew(book: "Book", subscription: str) -> Json:
     return obj
 
 
+def pass_period(book: "Book", subscription: str) -> Json:
+    """The next period of a subscription whose collection is paused: its invoice is voided."""
+    obj, invoice = _next_period(book, subscription)
+    invoicing.void(book, invoicing.finalize(book, invoice)["id"])
+    return obj
+
+
 def fail_payment(book: "Book", subscription: str) -> Json:
     """The next period begins, its payment fails (or fails once more if one is open): the subscription is past due."""
     obj = book.must(subscription)
-    open_invoice = _open_invoice(book, obj)
-    if open_invoice is None:
+    unpaid = open_invoice(book, obj)
+    if unpaid is None:
         obj, invoice = _next_period(book, subscription)
-        open_invoice = invoicing.finalize(book, invoice)
-    invoicing.fail(book, open_invoice, customers.card_of(book, obj["customer"]))
+        unpaid = invoicing.finalize(book, invoice)
+    invoicing.fail(book, unpaid, customers.card_of(book, obj["customer"]))
     obj = book.update(obj, UPDATED, status="past_due")
     book.update(book.must(obj["customer"]), "customer.updated", delinquent=True)
     return obj
@@ -36,7 +43,7 @@ def fail_payment(book: "Book", subscription: str) -> Json:
 def recover(book: "Book", subscription: str) -> Json:
     """The open invoice is paid after all; KeyError when none is open."""
     obj = book.must(subscription)
-    invoice = _open_invoice(book, obj)
+    invoice = open_invoice(book, obj)
     if invoice is None:
         raise KeyError(f"No invoice of {subscription} is open.")
     invoicing.pay(book, invoice, customers.card_of(book, obj["customer"]))
@@ -48,7 +55,7 @@ def recover(book: "Book", subscription: str) -> Json:
 def give_up(book: "Book", subscription: str, into: str = "canceled") -> Json:
     """Retries are over: the subscription is canceled, or becomes `unpaid`."""
     obj = book.must(subscription)
-    invoice = _open_invoice(book, obj)
+    invoice = open_invoice(book, obj)
     if invoice is not None:
         moments = {**invoice["status_transitions"], "marked_uncollectible_at": book.now()}
         book.update(
@@ -112,7 +119,8 @@ def _moved(item: Json, begins: int | None) -> Json:
     return {**item, "current_period_start": start, "current_period_end": end}
 
 
-def _open_invoice(book: "Book", subscription: Json) -> Json | None:
+def open_invoice(book: "Book", subscription: Json) -> Json | None:
+    """The subscription's newest invoice that waits for money."""
     for invoice in book.collection("invoice").where("subscription", subscription["id"]):
         if invoice["status"] == "open":
             return invoice

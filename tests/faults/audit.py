@@ -1,0 +1,226 @@
+"""The audit after every fault: what the product holds against what the sandbox's Stripe holds.
+
+It reads the sandbox's world itself instead of asking the product, so a wrong row cannot excuse itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from django.db.models import Count
+from django.db.models.functions import Now
+
+from common.due import State
+from common.origin import Origin
+from connections import inbox
+from connections.models import Connection, InboundEvent, RemoteObject, SyncLogEntry, SyncRun, SyncWindow
+from connections.sources.stripe import translate
+from contacts.models import Activity, Contact, Identity
+from orders.models import Order, OrderReference
+from recurring_payments.models import RecurringPayment
+from sandbox.stripe import SandboxAccount
+from tests.connections.conftest import work
+from tests.connections.test_any_order import forget, state
+
+Json = dict[str, Any]
+_ENDED = {State.DONE, State.IGNORED}
+# Kinds of object whose newest state is told by events that the connected resources ask for.
+_WATCHED = ("customer", "subscription", "invoice", "charge", "payment_intent", "checkout.session")
+# What an event shows in another shape than the sandbox's own book, or leaves to an object of its own (the dispute).
+_SHAPED = {
+    "disputed",
+    "lines",
+    "line_items",
+    "refunds",
+    "payments",
+    "items",
+    "default_payment_method",
+    "payment_method",
+}
+
+
+@dataclass
+class Audit:
+    """Faults found, in words; all empty when nothing is wrong. `dead` are those set aside that nobody planted."""
+
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    dead: list[str] = field(default_factory=list)
+    overdue: list[str] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        return not any(getattr(self, column.name) for column in fields(self))
+
+    def __str__(self) -> str:
+        return "; ".join(
+            f"{column.name} {len(found)}: {', '.join(found[:5])}"
+            for column in fields(self)
+            if (found := getattr(self, column.name))
+        )
+
+
+def assert_clean(account: SandboxAccount, *, planted: Collection[str] = (), again: bool = False) -> None:
+    """Nothing lost, doubled, stale or stuck, and dead exactly what was planted (ids of events)."""
+    found = audit(account, planted=planted, again=again)
+    assert found.clean, str(found)
+
+
+def audit(account: SandboxAccount, *, planted: Collection[str] = (), again: bool = False) -> Audit:
+    """`again`: also derive everything anew from the sandbox's events, in order and by one worker, and compare.
+
+    This replaces what is held by what was derived, and takes as long as working the events did.
+    """
+    found = Audit()
+    connection = Connection.objects.get(account=account.id, is_test=not account.livemode)
+    _events(found, connection, account, set(planted))
+    _rows(found, connection)
+    _objects(found, connection, account)
+    _people(found, account, planted)
+    _purchases(found, account, planted)
+    if again:
+        _again(found, connection, account)
+    return found
+
+
+def _events(found: Audit, connection: Connection, account: SandboxAccount, planted: set[str]) -> None:
+    held = dict(InboundEvent.objects.filter(connection=connection).values_list("event_id", "state"))
+    since = min(resource.since for resource in connection.resources.all()).timestamp()
+    for event in account.events():
+        if event["type"] in connection.endpoint_events and event["created"] >= since and event["id"] not in planted:
+            where = held.get(event["id"])
+            if where is None:
+                found.lost.append(f"{event['type']} {event['id']} never came in")
+            elif where not in _ENDED | {State.DEAD}:
+                found.lost.append(f"{event['type']} {event['id']} is {where}")
+    dead = {event_id for event_id, where in held.items() if where == State.DEAD}
+    found.dead += [f"{event_id} was set aside" for event_id in dead - planted]
+    found.dead += [f"{event_id} should be set aside, but is {held.get(event_id)}" for event_id in planted - dead]
+
+
+def _rows(found: Audit, connection: Connection) -> None:
+    for model in (InboundEvent, SyncWindow):
+        late = model.objects.claimed().filter(lease_until__lt=Now())
+        found.overdue += [f"{model.__name__} {pk} runs past its lease" for pk in late.values_list("pk", flat=True)]
+    wished = RemoteObject.objects.filter(connection=connection, wanted_at__isnull=False)
+    found.overdue += [f"{row} is still wanted" for row in wished]
+    open_runs = SyncRun.objects.filter(resource__connection=connection, state__in=SyncRun.OPEN)
+    found.overdue += [f"{run} is still {run.state}" for run in open_runs]
+    logged = SyncLogEntry.objects.filter(connection=connection, inbound__isnull=False)
+    twice = logged.values("inbound", "replay").annotate(n=Count("pk")).filter(n__gt=1)
+    found.doubled += [f"log rows of event {row['inbound']}" for row in twice]
+    ended = InboundEvent.objects.filter(connection=connection, state=State.DONE, log=None)
+    found.lost += [f"{event} is done without a log row" for event in _not_quiet(ended)]
+
+
+def _not_quiet(events: Iterable[InboundEvent]) -> list[InboundEvent]:
+    """Events that only keep objects fresh write no row, by design."""
+    from connections.sources.stripe.events import SUPPORTING
+
+    quiet = {type_ for types in SUPPORTING.values() for type_ in types}
+    return [event for event in events if event.type not in quiet]
+
+
+def _objects(found: Audit, connection: Connection, account: SandboxAccount) -> None:
+    """Stale: an object held in another state than the sandbox's newest."""
+    held = {row.key: row for row in RemoteObject.objects.filter(connection=connection, body__isnull=False)}
+    for kind in _WATCHED:
+        for newest in account.objects(kind):
+            row = held.get(f"{kind.replace('.', '_')}:{newest['id']}")
+            if row is None or (newest.get("deleted") and row.deleted_at):
+                continue
+            if different := _differences(row.body or {}, newest):
+                found.stale.append(f"{row.key} in {', '.join(different)}")
+
+
+def _differences(held: Json, newest: Json) -> list[str]:
+    shared = (held.keys() & newest.keys()) - _SHAPED
+    return sorted(name for name in shared if _plain(held[name]) != _plain(newest[name]))
+
+
+def _plain(value: Any) -> Any:
+    """An object in full and its id are the same."""
+    if isinstance(value, dict) and "id" in value and "object" in value:
+        return value["id"]
+    return json.loads(json.dumps(value))
+
+
+def _people(found: Audit, account: SandboxAccount, planted: Collection[str]) -> None:
+    """One contact a customer, with the values the customer has now (the rows of the mapping write them)."""
+    identities = Identity.objects.filter(account=account.id, is_test=not account.livemode).select_related("contact")
+    by_customer: dict[str, list[Contact]] = {}
+    for identity in identities:
+        by_customer.setdefault(identity.external_id, []).append(identity.contact)
+    customers = _told(account, "customer", planted)
+    phones: dict[str, set[str]] = {}
+    for customer in customers:
+        phones.setdefault(customer.get("email") or "", set()).add(customer.get("phone") or "")
+    for customer in customers:
+        people = by_customer.get(customer["id"], [])
+        if len(people) > 1:
+            found.doubled.append(f"contacts of {customer['id']}")
+        if not customer.get("email") or customer.get("deleted"):
+            continue
+        if not people:
+            found.lost.append(f"contact of {customer['id']}")
+        elif people[0].phone not in phones[customer["email"]]:
+            # Customers with one address are one contact; the newest of them speaks.
+            found.stale.append(f"phone of {customer['id']}: {people[0].phone}, at Stripe {customer['phone']}")
+    addresses = Counter(Contact.objects.filter(merged_into=None).values_list("is_test", "email_key"))
+    found.doubled += [f"contact {key}" for (_, key), count in addresses.items() if key and count > 1]
+    keys = Counter(Activity.objects.values_list("dedupe", flat=True))
+    found.doubled += [f"activity {key}" for key, count in keys.items() if count > 1]
+
+
+def _told(account: SandboxAccount, kind: str, planted: Collection[str]) -> list[Json]:
+    """Objects of which at least one event came that was not planted to fail."""
+    told = {event["data"]["object"]["id"] for event in account.events() if event["id"] not in planted}
+    return [one for one in account.objects(kind) if one["id"] in told]
+
+
+def _purchases(found: Audit, account: SandboxAccount, planted: Collection[str]) -> None:
+    held = Counter(RecurringPayment.objects.filter(account=account.id).values_list("store_recurring_payment_id"))
+    for subscription in _told(account, "subscription", planted):
+        if (count := held[(subscription["id"],)]) != 1:
+            (found.doubled if count else found.lost).append(f"recurring payment {subscription['id']} ({count})")
+    orders = Counter(OrderReference.objects.filter(order__account=account.id).values_list("reference", flat=True))
+    for kind in ("invoice", "checkout.session", "charge"):
+        for one in _told(account, kind, planted):
+            key = f"{kind.replace('.', '_')}:{one['id']}"
+            is_purchase = one.get("mode", "payment") == "payment" and one["status"] != "draft"
+            if is_purchase and orders[key] != 1:
+                (found.doubled if orders[key] else found.lost).append(f"order of {key} ({orders[key]})")
+    # Each payment belongs to one order: the sums must agree with what the sandbox says came in.
+    received = sum(Order.objects.filter(account=account.id).received().values_list("total", flat=True))
+    paid = sum(one["amount"] for one in _told(account, "charge", planted) if one["paid"])
+    if received != paid:
+        found.doubled.append(f"orders say {received} came in, at Stripe it is {paid}")
+
+
+def _again(found: Audit, connection: Connection, account: SandboxAccount) -> None:
+    """Lost, doubled, stale: rows that differ from those a calm worker derives from the same events."""
+    under_fire = _all_rows(connection)
+    forget()
+    for event in account.events():
+        if event["type"] in connection.endpoint_events:
+            body = json.dumps(event).encode()
+            inbox.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+    work()
+    calm = _all_rows(connection)
+    for name, rows in calm.items():
+        found.lost += [f"{name}: {row}" for row in (rows - under_fire[name]).elements()]
+        found.doubled += [f"{name}: {row}" for row in (under_fire[name] - rows).elements()]
+
+
+def _all_rows(connection: Connection) -> dict[str, Counter[str]]:
+    rows = {name: Counter(str(row) for row in found) for name, found in state().items()}
+    told = Activity.objects.filter(kind="source.event").values_list("dedupe", flat=True)
+    # Which event made a contact depends on which came first.
+    made = Activity.objects.filter(kind="contact.created").values_list("contact__email", flat=True)
+    rows["activities"] = Counter(told) + Counter(f"{email} created" for email in made)
+    return rows

@@ -1,0 +1,117 @@
+"""A machine of its own for the fault tests, and a Stripe account that is connected to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection as database
+from django.db import connections
+from pytest_django.plugin import DjangoDbBlocker
+
+from connections import setup
+from connections.models import Connection, InboundEvent
+from connections.setup import Choice
+from connections.sources.stripe import events
+from local.product import free_port
+from sandbox.stripe import Sandbox, SandboxAccount, serve
+from tests.connections.conftest import ROWS
+from tests.connections.test_any_order import KINDS
+from tests.faults.machine import Machine
+
+STRIPE_PORT = free_port(9100)
+
+
+def amount(name: str, usual: int) -> int:
+    """How much of something: the environment may ask for more than there is time for at each push."""
+    return int(os.environ.get(f"FAULTS_{name}", usual))
+
+
+@pytest.fixture(scope="session")
+def powered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """The machine with its engines running, for the length of the session."""
+    machine = Machine(tmp_path_factory.mktemp("faults"), STRIPE_PORT)
+    try:
+        machine.boot()
+        yield machine
+    finally:
+        machine.close()
+
+
+@pytest.fixture
+def machine(powered: Machine, django_db_blocker: DjangoDbBlocker, settings: Any) -> Iterator[Machine]:
+    """The machine with an empty database, which is this process's database too; nothing of the product runs yet."""
+    for name in ("postgres", "valkey"):
+        if name not in powered.running():
+            powered.again(name)
+        powered.thaw(name)
+    powered.flush_broker()
+    settings.SITE_URL, settings.STRIPE_API_BASE = powered.site, powered.stripe_base
+    kept = {name: database.settings_dict[name] for name in ("HOST", "PORT", "NAME", "USER", "PASSWORD")}
+    host = powered.environment["DATABASE_URL"].rpartition("host=")[2]
+    with django_db_blocker.unblock():
+        connections.close_all()
+        database.settings_dict.update(HOST=host, PORT="", NAME="postgres", USER="millrace", PASSWORD="")
+        try:
+            call_command("flush", interactive=False, verbosity=0)
+            yield powered
+        finally:
+            # What a test that failed has left behind must not fail the next one.
+            for name in powered.running():
+                powered.thaw(name)
+            powered.rest()
+            connections.close_all()
+            database.settings_dict.update(kept)
+
+
+@pytest.fixture
+def stripe(settings: Any) -> Iterator[Sandbox]:
+    """The sandbox, at the address that the machine knows. It sends by itself, and again soon what was not taken."""
+    with serve(port=STRIPE_PORT) as sandbox:
+        settings.STRIPE_API_BASE = sandbox.base_url
+        sandbox.deliveries(retry_after=0.25, attempts=60, timeout=10)
+        yield sandbox
+
+
+@pytest.fixture
+def account(stripe: Sandbox) -> SandboxAccount:
+    return stripe.account("main", local_webhooks=True)
+
+
+@pytest.fixture
+def connected(account: SandboxAccount, machine: Machine) -> Connection:
+    """The account with all its resources, on the machine."""
+    connection = setup.connect(account.key)
+    for kind in KINDS:
+        setup.add_resource(connection, Choice(kind, "new_only", "all", events.defaults(kind), ROWS))
+    return Connection.objects.get(pk=connection.pk)
+
+
+@pytest.fixture
+def settled(stripe: Sandbox) -> Callable[[], bool]:
+    """settled(): everything was delivered and worked."""
+
+    def look() -> bool:
+        return bool(stripe.deliveries()["idle"]) and not unfinished()
+
+    return look
+
+
+def unfinished() -> int:
+    """Events that wait for somebody."""
+    return InboundEvent.objects.exclude(state__in=["done", "ignored", "dead"]).count()
+
+
+@pytest.fixture
+def cookie(machine: Machine) -> str:
+    """A signed-in admin's, for pages of the machine."""
+    from django.test import Client
+
+    from users.models import Role, User
+
+    client = Client()
+    client.force_login(User.objects.create_user("ada@example.com", role=Role.ADMIN, name="Ada Admin"))
+    return "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())

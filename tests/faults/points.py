@@ -1,0 +1,108 @@
+"""Runs a piece of the product in a child that kills itself before its n-th statement to the database.
+
+`python -m tests.faults.points` reads lines of JSON, [what, number, …arguments], and answers each with a line: "killed",
+or how many statements the piece made when it ended before its time. So every place between two statements can be a
+place to die, also those between a commit and what follows it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+NEVER = 0
+
+
+def main() -> None:
+    import django
+
+    django.setup()
+    from tests.faults.worker import bend
+
+    bend()
+    for line in sys.stdin:
+        what, number, *arguments = json.loads(line)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            _live(what, number, arguments, writing)
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            told = pipe.read()
+        _, status = os.waitpid(child, 0)
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        sys.stdout.write(("killed" if killed else told or f"ended with {status}") + "\n")
+        sys.stdout.flush()
+
+
+def _live(what: str, number: int, arguments: list[Any], pipe: int) -> None:
+    """The child: it leaves without any of the parent's goodbyes."""
+    from django.db.backends.signals import connection_created
+
+    made = 0
+
+    def count(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+        nonlocal made
+        made += 1
+        if made == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return execute(sql, params, many, context)
+
+    def watch(connection: Any, **_: Any) -> None:
+        connection.execute_wrappers.append(count)
+
+    connection_created.connect(watch)
+    try:
+        PIECES[what](*arguments)
+        os.write(pipe, str(made).encode())
+    except BaseException as error:
+        os.write(pipe, f"{type(error).__name__}: {error}".encode())
+    finally:
+        os._exit(0)
+
+
+def work() -> None:
+    from tests.connections.conftest import work
+
+    work()
+
+
+def deliver(path: str, body: str, signature: str) -> None:
+    """One delivery, as the web takes it."""
+    from django.test import Client
+
+    client = Client(SERVER_NAME="127.0.0.1")
+    answer = client.post(path, body, content_type="application/json", headers={"Stripe-Signature": signature})
+    assert answer.status_code == 200, answer.status_code
+
+
+def finish(key: str) -> None:
+    """What Finish in the wizard does: connect, register the endpoint, begin the import."""
+    from connections import setup
+    from connections.models import Connection
+    from connections.setup import Choice
+    from connections.sources.stripe import events
+    from tests.connections.conftest import ROWS
+
+    connection = Connection.objects.exclude(api_key_sealed=None).first() or setup.connect(key)
+    choice = Choice("customer", "history_and_new", "all", events.defaults("customer"), ROWS)
+    setup.add_resource(connection, choice)
+
+
+def disconnect() -> None:
+    from connections import setup
+    from connections.models import Connection
+
+    setup.disconnect(Connection.objects.get())
+
+
+PIECES = {"work": work, "deliver": deliver, "finish": finish, "disconnect": disconnect}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""A database that refuses: read-only, out of connections, locked crosswise (rows 42, 44, 45)."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
+from django.db import OperationalError, transaction
+from django.db import connection as database
+
+from common.origin import Origin
+from connections import inbox
+from connections.models import Connection, InboundEvent, RemoteObject
+from connections.sources.stripe import translate
+from sandbox.stripe import Sandbox, SandboxAccount
+from tests.connections.conftest import work
+from tests.connections.test_any_order import happened
+from tests.connections.test_endpoint import sign
+from tests.connections.test_guard import event
+from tests.connections.test_history import someone_waits_for_us
+from tests.faults.audit import assert_clean
+from tests.faults.machine import Machine
+from tests.waiting import eventually
+
+Settled = Callable[[], bool]
+
+
+def change_postgres(machine: Machine, *commands: str) -> None:
+    with psycopg.connect(machine.environment["DATABASE_URL"], autocommit=True) as server:
+        server.execute("set default_transaction_read_only = off")
+        for command in commands:
+            server.execute(command)
+        server.execute("select pg_reload_conf()")
+
+
+@contextmanager
+def setting(machine: Machine, name: str, value: str) -> Iterator[None]:
+    """A setting of the whole server, for the length of the block."""
+    change_postgres(machine, f"alter system set {name} = {value}")
+    try:
+        yield
+    finally:
+        change_postgres(machine, f"alter system reset {name}")
+
+
+def test_a_read_only_database(
+    machine: Machine, connected: Connection, account: SandboxAccount, stripe: Sandbox, settled: Settled, cookie: str
+) -> None:
+    """Row 44: as after a failover to a replica. Deliveries get 503 and come again; nobody sees a traceback."""
+    machine.start_product()
+    with setting(machine, "default_transaction_read_only", "on"):
+        eventually(lambda: _is_read_only(machine))
+        happened(account)
+        eventually(lambda: len(stripe.attempts()) >= 10, timeout=30)
+        assert {attempt["status"] for attempt in stripe.attempts()} == {503}
+        for path in ("/contacts/", "/apps/"):
+            status, body = machine.get(path, cookie)
+            assert status in (200, 500, 503) and b"Traceback" not in body
+    eventually(settled, timeout=90)
+    machine.rest()
+    assert_clean(account, again=True)
+
+
+def _is_read_only(machine: Machine) -> bool:
+    with psycopg.connect(machine.environment["DATABASE_URL"]) as server:
+        return server.execute("show default_transaction_read_only").fetchone() == ("on",)
+
+
+def test_no_connection_is_free(
+    machine: Machine, connected: Connection, account: SandboxAccount, stripe: Sandbox, settled: Settled
+) -> None:
+    """Row 45: others hold every connection. Deliveries are refused with 503, and go in when there is room."""
+    machine.start_product()
+    machine.rest()
+    for name in ("web", "worker"):
+        machine.kill(name)
+    taken = list(_all_connections(machine))
+    machine.again("web")
+    body = json.dumps(event(1, "issuing_card.created", int(time.time()))).encode()
+    headers = {"Stripe-Signature": sign(connected, body), "Content-Type": "application/json"}
+    eventually(lambda: machine.post(connected.hook_path, body, headers)[0] == 503, timeout=60)
+    happened(account)
+    eventually(lambda: len(stripe.attempts()) >= 4, timeout=60)
+    # 0: with all threads waiting for a connection, some are not answered before the caller gives up.
+    assert {attempt["status"] for attempt in stripe.attempts()} <= {503, 0}
+    for one in taken:
+        one.close()
+    machine.start_product()
+    machine.again("worker")
+    eventually(lambda: machine.post(connected.hook_path, body, headers)[0] == 200, timeout=30)
+    eventually(settled, timeout=90)
+    machine.rest()
+    assert_clean(account)
+
+
+def _all_connections(machine: Machine) -> Iterator[psycopg.Connection]:
+    while True:
+        try:
+            yield psycopg.connect(machine.environment["DATABASE_URL"])
+        except psycopg.OperationalError:
+            return
+
+
+def test_a_deadlock_is_tried_again(connected: Connection, account: SandboxAccount, stripe: Sandbox) -> None:
+    """Row 42: two customers locked crosswise with a stranger. One side is refused; the events count no attempt."""
+    stripe.hold()
+    customers = [account.create_customer(email=f"d{number}@mill.example", name="Dan Dead") for number in range(2)]
+    _store(connected, account)
+    inbox.drain()
+    for customer in customers:
+        account.update_customer(customer["id"], phone="new")
+    _store(connected, account)
+    first, last = RemoteObject.objects.filter(type="customer").order_by("external_id")
+    threads = [threading.Thread(target=_drain)]
+    with transaction.atomic():
+        RemoteObject.objects.select_for_update().get(pk=last.pk)
+        threads[0].start()
+        eventually(someone_waits_for_us)
+        with suppress(OperationalError), transaction.atomic():
+            # Whichever side the database chooses: the worker, or us.
+            RemoteObject.objects.select_for_update().get(pk=first.pk)
+        transaction.set_rollback(True)
+    threads[0].join(60)
+    assert not InboundEvent.objects.filter(attempts__gt=0).exists()
+    work()
+    assert_clean(account)
+
+
+def _store(connection: Connection, account: SandboxAccount) -> None:
+    for one in account.events():
+        body = json.dumps(one).encode()
+        inbox.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+
+
+def _drain() -> None:
+    inbox.drain()
+    database.close()

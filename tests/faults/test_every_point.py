@@ -1,0 +1,135 @@
+"""Row 34: kill -9 between any two statements, of whatever the product does, and nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+
+from connections import historical, setup
+from connections.models import Connection, ConnectionStatus, InboundEvent, RemoteObject, Resource, SyncRun, SyncWindow
+from local.data import ROOT
+from sandbox.stripe import Sandbox, SandboxAccount
+from tests.connections.test_endpoint import sign
+from tests.connections.test_guard import event
+from tests.faults.audit import assert_clean
+from tests.faults.conftest import amount
+from tests.faults.machine import Machine
+from tests.faults.points import NEVER
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(machine: Machine) -> Iterator[Run]:
+    """run(what, n, …): a piece of points.py in a process that dies before its n-th statement; what became of it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.points"],
+        env={**os.environ, **machine.environment},
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def ask(what: str, number: int, *arguments: Any) -> str:
+        assert process.stdin and process.stdout
+        process.stdin.write(json.dumps([what, number, *arguments]) + "\n")
+        process.stdin.flush()
+        return process.stdout.readline().strip()
+
+    yield ask
+    assert process.stdin
+    process.stdin.close()
+    process.wait(30)
+
+
+def expire() -> None:
+    """The minute of everything claimed is over. Only the process that was killed had claims."""
+    past = Now() - timedelta(seconds=1)
+    for model in (InboundEvent, SyncWindow):
+        model.objects.claimed().update(lease_until=past)
+    RemoteObject.objects.filter(wanted_at__isnull=False).update(wanted_at=past)
+    ConnectionStatus.objects.update(next_poll_at=past)
+
+
+def some_of_everything(account: SandboxAccount, stripe: Sandbox, number: int) -> None:
+    """Events that only the poll brings, a subscription with objects to be read, and a stretch of history."""
+    customer = account.create_customer(email=f"p{number}@mill.example", name="Pia Point", phone="1")
+    account.subscribe(customer["id"], amount=2900, currency="eur", product=f"Mill {number}")
+    account.update_customer(customer["id"], phone="2")
+    stripe.discard()
+    resource = Resource.objects.get(kind="customer")
+    run = historical.start(resource, until=setup.stripe_time(resource.connection))
+    newest = run.windows.order_by("-ends_at").first()
+    assert newest
+    # One window instead of thirty-two: their statements are the same.
+    run.windows.exclude(pk=newest.pk).delete()
+
+
+def test_work_is_killed_anywhere(
+    machine: Machine, connected: Connection, account: SandboxAccount, stripe: Sandbox, run: Run
+) -> None:
+    """The poll, the inbox, reading of wanted objects and history."""
+    stripe.hold()
+    some_of_everything(account, stripe, 0)
+    expire()
+    statements = int(run("work", NEVER))
+    dice = random.Random(34)  # noqa: S311
+    killed = 0
+    for number in sorted(dice.sample(range(1, statements), amount("POINTS", 10))):
+        some_of_everything(account, stripe, number)
+        expire()
+        killed += run("work", number) == "killed"
+        expire()
+        assert run("work", NEVER).isdigit()
+    assert killed > 0.8 * amount("POINTS", 10)
+    assert_clean(account, again=True)
+
+
+def test_a_delivery_is_killed_anywhere(connected: Connection, run: Run) -> None:
+    """Who got no answer sends again; the event is there once."""
+    killed = 0
+    for number in range(1, 40):
+        body = json.dumps(event(number, "customer.created", int(time.time())))
+        arguments = connected.hook_path, body, sign(connected, body.encode())
+        if run("deliver", number, *arguments) != "killed":
+            break
+        killed += 1
+        assert run("deliver", NEVER, *arguments).isdigit()
+        assert InboundEvent.objects.filter(event_id=f"evt_{number}").count() == 1
+    assert killed >= 2
+
+
+def test_finish_and_disconnect_are_killed_anywhere(
+    machine: Machine, account: SandboxAccount, stripe: Sandbox, run: Run
+) -> None:
+    """Row 34, 61: done once more by the user, it ends with one endpoint, one resource, one import; or with none."""
+    dice = random.Random(61)  # noqa: S311
+    points = sorted(dice.sample(range(1, 60), amount("FINISHES", 5)))
+    for number in points:
+        first = run("finish", number, account.key)
+        assert first == "killed" or first.isdigit(), first
+        assert run("finish", NEVER, account.key).isdigit()
+        (endpoint,) = account.objects("webhook_endpoint")
+        connection, resource = Connection.objects.get(), Resource.objects.get()
+        assert (connection.state, connection.endpoint_id) == ("active", endpoint["id"])
+        assert connection.open("webhook_secret")
+        assert resource.mappings.filter(pk=resource.mapping_id).exists() and resource.removed_at is None
+        assert SyncRun.objects.filter(state__in=SyncRun.OPEN).count() == 1
+
+        first = run("disconnect", number % 12 + 1)
+        assert first == "killed" or first.isdigit(), first
+        assert run("disconnect", NEVER).isdigit()
+        connection.refresh_from_db()
+        assert (connection.state, connection.api_key_sealed) == ("disconnected", None)
+        assert account.objects("webhook_endpoint") == []
