@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import connection as database
 
+from connections import log_counts
 from connections.models import InboundEvent, SyncLogEntry
 
 _REWRITTEN = [
@@ -50,4 +51,5 @@ def ids_for(events: list[InboundEvent | None]) -> list[int]:
 
 def write(entries: list[SyncLogEntry]) -> None:
     """Store the rows; a row whose primary key exists is written over (a failed attempt that now went well)."""
+    log_counts.add(entries)
     SyncLogEntry.objects.bulk_create(entries, update_conflicts=True, unique_fields=["id"], update_fields=_REWRITTEN)
