@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
@@ -40,6 +40,19 @@ def day_text(value: date | datetime) -> str:
 def duration_text(count: int, unit: str) -> str:
     """3, "month" -> «3 months». Units: day, week, month, year."""
     return format_unit(count, f"duration-{unit}", locale=reader_locale())
+
+
+def took_text(took: timedelta) -> str:
+    """How long something took, as people say it: «0.4 s», «12 s», «3 min», «2 h», «5 days»."""
+    seconds = max(0.0, took.total_seconds())
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    for unit, size, limit in (("min", 60, 100), ("h", 3600, 48)):
+        if seconds < size * limit:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86400:.0f} days"
 
 
 def country_name(code: str) -> str:

@@ -7,7 +7,6 @@ What is due stands in PostgreSQL, so there is no countdown, no chain, no result 
 import os
 
 from celery import Celery
-from celery.schedules import crontab
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -77,9 +76,8 @@ app.conf.beat_schedule = {
     "polling": every(1, "connections.tasks.poll_events", STRIPE),
     # Due is a column: the ring each minute finds the endpoints whose hour has come.
     "webhook endpoints": every(60, "connections.tasks.check_endpoints", STRIPE),
-    "old rows": {
-        "task": "connections.tasks.clear_old",
-        "schedule": crontab(hour=3, minute=20),
-        "options": {"expires": 3600, "queue": INBOX},
-    },
+    # The same for the nightly comparison of objects: a night without power is made up for when it is back.
+    "object checks": every(10, "connections.tasks.compare_objects", STRIPE),
+    "bulk replays": every(2, "connections.tasks.replay_pages", INBOX),
+    "old rows": every(600, "connections.tasks.clear_old", INBOX),
 }

@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
-from connections import api, polling, webhooks
+from connections import api, polling, reconcile, webhooks
 from connections.models import Connection, ConnectionStatus
 from connections.sources.base import SourceError
 
@@ -28,9 +28,9 @@ def drain() -> int:
 def check(connection: Connection) -> str:
     """Bring the endpoint in step and remember what stands in the way. Returns that, in words, or ""."""
     before = connection.endpoint_id
-    error = ""
+    error = mended = ""
     try:
-        webhooks.ensure(connection)
+        mended = webhooks.ensure(connection)
     except webhooks.EndpointCap as cap:
         error = (
             f"Stripe already has {cap.count} webhook endpoints. Delete or disable one in Stripe, then choose Repair."
@@ -40,17 +40,37 @@ def check(connection: Connection) -> str:
         error = refusal.message
     if error:
         Connection.objects.filter(pk=connection.pk).update(endpoint_error=error)
-    ConnectionStatus.objects.filter(pk=connection.pk).update(checked_at=Now())
-    if connection.endpoint_id != before:
-        # Events sent while there was no endpoint are not sent again.
+    status = ConnectionStatus.objects.filter(pk=connection.pk)
+    status.update(checked_at=Now())
+    if mended or connection.endpoint_id != before:
+        # Events of the time without an endpoint are not sent again.
         polling.soon(connection)
+    if mended:
+        status.update(mended=mended, mended_at=Now())
+        reconcile.soon(connection)
     return error
 
 
+def try_webhook(connection: Connection) -> str:
+    """Somebody asks for the webhook now, also where polling was the wish until now. Returns what stands in the way."""
+    if connection.delivery == Connection.Delivery.POLLING:
+        connection.delivery = Connection.Delivery.AUTO
+        error = check(connection)
+        if error or connection.polls:
+            # It did not come about, so the wish stays what it was.
+            connection.delivery = Connection.Delivery.POLLING
+        Connection.objects.filter(pk=connection.pk).update(delivery=connection.delivery)
+        return error
+    return check(connection)
+
+
 def _claim() -> Connection | None:
+    """A connection whose endpoint is to be looked at. One that polls has none, and gets none unasked."""
     with transaction.atomic():
         status = (
-            ConnectionStatus.objects.filter(next_check_at__lte=Now(), connection__state=Connection.State.ACTIVE)
+            ConnectionStatus.objects.filter(
+                next_check_at__lte=Now(), connection__state=Connection.State.ACTIVE, connection__polls=False
+            )
             .select_for_update(skip_locked=True, of=("self",))
             .first()
         )

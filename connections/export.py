@@ -58,7 +58,7 @@ class Export:
 
 def sync_run_rows() -> Iterator[dict[str, Any]]:
     """One dict an import of history, in the order they were begun."""
-    for run in by_key(SyncRun.objects.select_related("resource__connection")):
+    for run in by_key(SyncRun.objects.imports().select_related("resource__connection")):
         yield {
             "connection": run.resource.connection.name,
             "resource": run.resource.kind,

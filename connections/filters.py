@@ -11,10 +11,11 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from common.origin import Origin
-from connections.models import Connection, Resource, SyncLogEntry
+from connections.models import Connection, Resource, SyncLogEntry, SyncRun
 from contacts.models import Contact
 
 TROUBLE = "trouble"
+CHECK = "check"
 HISTORY = "history"
 # More people than this under one search text, and the text is no filter.
 MOST_CONTACTS = 200
@@ -68,7 +69,8 @@ class LogFilter(django_filters.FilterSet):
         widget=forms.Select(attrs=_named("Resource")),
     )
     via = django_filters.ChoiceFilter(
-        choices=[(via.value, via.label) for via in _VIA],
+        choices=[*((via.value, via.label) for via in _VIA), (CHECK, "Check against Stripe")],
+        method="by_via",
         empty_label="Any way in",
         widget=forms.Select(attrs=_named("Way in")),
     )
@@ -89,6 +91,12 @@ class LogFilter(django_filters.FilterSet):
             return entries.filter(contact=int(value))
         people = list(Contact.objects.present().search(value).order_by().values_list("pk", flat=True)[:MOST_CONTACTS])
         return entries.filter(Q(contact__in=people) | Q(contact=None, contact_email__iexact=value))
+
+    def by_via(self, entries: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+        checked = SyncRun.objects.checks()
+        if value == CHECK:
+            return entries.filter(run__in=checked)
+        return entries.filter(via=value).exclude(run__in=checked) if value == HISTORY else entries.filter(via=value)
 
     def by_since(self, entries: QuerySet[Any], _name: str, value: date) -> QuerySet[Any]:
         return entries.filter(worked_at__gte=_midnight(value))

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from common import health
 from common.due import State
 from connections import historical, rederiving
-from connections.models import Connection, ConnectionStatus, InboundEvent, RemoteObject, Resource, SyncRun
+from connections.models import BulkReplay, Connection, ConnectionStatus, InboundEvent, RemoteObject, Resource, SyncRun
 
 
 def register() -> None:
@@ -21,6 +21,8 @@ def register() -> None:
     health.register("wanted objects", _wanted, worked_by="stripe")
     health.register("history", _history, worked_by="stripe")
     health.register("polling", _polling, limit=timedelta(minutes=15), worked_by="stripe")
+    health.register("object checks", _checks, limit=timedelta(hours=1), worked_by="stripe")
+    health.register("bulk replays", _replays, limit=timedelta(minutes=15), worked_by="inbox")
 
 
 def _inbox() -> datetime | None:
@@ -47,6 +49,15 @@ def _polling() -> datetime | None:
     return _oldest(status, "next_poll_at")
 
 
+def _checks() -> datetime | None:
+    status = ConnectionStatus.objects.filter(connection__state=Connection.State.ACTIVE)
+    return _oldest(status, "next_reconcile_at")
+
+
+def _replays() -> datetime | None:
+    return _oldest(BulkReplay.objects.due(), "next_attempt_at")
+
+
 def _oldest(rows: QuerySet[Any], column: str) -> datetime | None:
     oldest: datetime | None = rows.aggregate(oldest=Min(column))["oldest"]
     return oldest
@@ -58,7 +69,7 @@ def attention(_request: HttpRequest) -> int:
     One query, as it runs on every page. Of a resource's imports only the newest counts.
     """
     dead = InboundEvent.objects.filter(connection=OuterRef("pk"), state=State.DEAD)
-    newest = SyncRun.objects.filter(resource=OuterRef("pk")).order_by("-pk").values("state")[:1]
+    newest = SyncRun.objects.imports().filter(resource=OuterRef("pk")).order_by("-pk").values("state")[:1]
     failed = (
         Resource.objects.active()
         .filter(connection=OuterRef("pk"))

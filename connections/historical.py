@@ -29,6 +29,8 @@ DRAIN_SECONDS = 20
 # Stripe opened to the public then; accounts that hide their age are searched from there.
 BEGINNING = datetime(2011, 1, 1, tzinfo=UTC)
 _WALKING = (SyncRun.State.QUEUED, SyncRun.State.RUNNING, SyncRun.State.WAITING)
+# Refusals that are no fault of one window: the whole account waits.
+WAITS_FOR_THE_ACCOUNT = ("rate_limit", "key_refused", "key_expired", "key_unreadable", "disconnected")
 _CROSSWISE_TRIES = 5
 _COUNTS = ("created", "updated", "unchanged", "skipped", "failed")
 
@@ -39,7 +41,7 @@ class Stopped(Exception):
 
 def start(resource: Resource, *, until: datetime, user: Any = None, starts_automations: bool = False) -> SyncRun:
     """Begin an import up to a frozen moment; returns the open one if there is one already."""
-    running = resource.runs.filter(state__in=SyncRun.OPEN).first()
+    running = resource.runs.imports().open().first()
     if running:
         return running
     begin = resource.connection.account_created_at or BEGINNING
@@ -80,7 +82,7 @@ def cancel(run: SyncRun, message: str = "") -> bool:
 
 
 def stop(resource: Resource, message: str) -> None:
-    """Cancel the resource's open import, if any."""
+    """Cancel the resource's open import and check, if any."""
     for run in resource.runs.filter(state__in=SyncRun.OPEN):
         cancel(run, message)
 
@@ -90,9 +92,9 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     ends = time.monotonic() + seconds
     pages = 0
     while time.monotonic() < ends:
-        for pk in SyncWindow.objects.release_expired():
+        for pk in _windows().release_expired():
             _end_run_of(SyncWindow.objects.select_related("run").get(pk=pk))
-        if SyncWindow.objects.claimed().count() >= WALKED_AT_ONCE:
+        if _windows().claimed().count() >= WALKED_AT_ONCE:
             break
         claimed = walkable().claim(1)
         if not claimed:
@@ -103,10 +105,13 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
 
 def walkable() -> DueQuerySet:
     """Windows somebody may walk now."""
-    open_ = SyncWindow.objects.get_queryset().filter(
-        run__state__in=_WALKING, run__resource__connection__state=Connection.State.ACTIVE
-    )
+    open_ = _windows().filter(run__state__in=_WALKING, run__resource__connection__state=Connection.State.ACTIVE)
     return open_.exclude(Q(run__resource__connection__status__throttled_until__gt=Now()))
+
+
+def _windows() -> DueQuerySet:
+    """Those of imports; a check walks its own."""
+    return SyncWindow.objects.get_queryset().filter(run__in=SyncRun.objects.imports())
 
 
 def _walk(window: SyncWindow, ends: float) -> int:
@@ -247,7 +252,7 @@ def _advance(
 
 def _interrupted(window: SyncWindow, run: SyncRun, error: SourceError) -> None:
     api.note(run.resource.connection, error)
-    if error.code in ("rate_limit", "key_refused", "key_expired", "key_unreadable", "disconnected"):
+    if error.code in WAITS_FOR_THE_ACCOUNT:
         window.later(timedelta(seconds=error.retry_after or 2), code=error.code, error=error.message)
     else:
         state = window.failed(code=error.code, error=error.message, permanent=error.permanent)

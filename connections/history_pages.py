@@ -31,7 +31,7 @@ def read_page(client: Client, window: SyncWindow, run: SyncRun) -> tuple[Answer,
     rows = [row for row in page.data.get("data") or [] if isinstance(row, dict) and shapes.text(row.get("id"))]
     refuse_repetition(rows, bool(page.data.get("has_more")), window.after_id)
     found = [translate.from_row(row, page.asked_at) for row in rows]
-    return page, [*found, *_behind(client, run, found)]
+    return page, [*found, *behind(client, run, found)]
 
 
 def refuse_repetition(rows: list[Json], has_more: bool, after_id: str) -> None:
@@ -40,7 +40,8 @@ def refuse_repetition(rows: list[Json], has_more: bool, after_id: str) -> None:
         raise SourceError("Stripe’s list does not end: it repeats a page.", permanent=True, code="endless")
 
 
-def _behind(client: Client, run: SyncRun, found: list[Translation]) -> list[Translation]:
+def behind(client: Client, run: SyncRun, found: list[Translation]) -> list[Translation]:
+    """The objects that a mapping follows from these rows and that we do not hold, read one by one."""
     keys_read = mapping.keys(run.resource.mapping.rows) if run.resource.mapping else set()
     came = {state.key for translation in found for state in translation.states}
     needed = {key for t in found if t.record for key in translate.needs(t.record.after, keys_read)} - came

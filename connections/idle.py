@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from common.due import State, database_now
-from connections import fetching, historical, inbox, polling, rederiving
+from connections import fetching, historical, inbox, polling, reconcile, rederiving, replaying
 from connections.models import (
     Connection,
     ConnectionStatus,
@@ -103,9 +103,11 @@ def died(since: datetime, usable: set[int]) -> list[str]:
     ]
     if (more := dead.count() - _TOLD) > 0:
         reasons.append(f"{more} more events were set aside.")
-    failed = SyncRun.objects.filter(
-        state__in=[SyncRun.State.FAILED, SyncRun.State.PARTLY_FAILED], finished_at__gte=since
-    ).select_related("resource__connection")
+    failed = (
+        SyncRun.objects.imports()
+        .filter(state__in=[SyncRun.State.FAILED, SyncRun.State.PARTLY_FAILED], finished_at__gte=since)
+        .select_related("resource__connection")
+    )
     for run in failed.order_by("pk"):
         words = "failed" if run.state == SyncRun.State.FAILED else "failed in part"
         reasons.append(f"The history of {run.resource} ({run.resource.connection}) {words}: {run.message}")
@@ -114,13 +116,15 @@ def died(since: datetime, usable: set[int]) -> list[str]:
 
 
 def _once(report: Report, ends: float) -> None:
-    drains = {
-        "events": inbox.drain,
-        "rederived": rederiving.drain,
-        "objects": fetching.drain,
-        "pages": historical.drain,
-    }
-    for name, drain in drains.items():
+    drains = (
+        ("events", inbox.drain),
+        ("rederived", rederiving.drain),
+        ("objects", fetching.drain),
+        ("pages", historical.drain),
+        ("pages", reconcile.drain),
+        ("pages", replaying.drain),
+    )
+    for name, drain in drains:
         seconds = min(_SLICE, max(ends - time.monotonic(), 0.0))
         setattr(report, name, getattr(report, name) + drain(seconds))
 

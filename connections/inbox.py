@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
-from datetime import timedelta
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.db import connection as database
@@ -122,7 +121,11 @@ def work(events: list[InboundEvent]) -> None:
 
 def replay(events: Iterable[InboundEvent]) -> int:
     """Have events applied again, whatever became of them; those without a body stay. Returns how many."""
-    ids = [event.pk for event in events if event.body]
+    return replay_ids([event.pk for event in events if event.body])
+
+
+def replay_ids(ids: list[int]) -> int:
+    """The same for events known to have a body."""
     return (
         InboundEvent.objects.filter(pk__in=ids)
         .exclude(state__in=[State.RUNNING, State.DUE])
@@ -265,15 +268,3 @@ def _put_back(events: list[InboundEvent]) -> None:
     """The account was disconnected meanwhile: nothing more is written for it, nothing is lost either."""
     for event in events:
         event.mark(State.HELD, code="disconnected", error="The account was disconnected before this was applied.")
-
-
-def clear_old(now_minus: timedelta = timedelta(days=30)) -> int:
-    """Empty bodies after 30 days and drop finished rows after 45. Rows set aside stay until a person decides."""
-    bodies = InboundEvent.objects.filter(
-        state__in=[State.DONE, State.IGNORED], body__isnull=False, received_at__lt=Now() - now_minus
-    ).update(body=None)
-    old = InboundEvent.objects.filter(
-        state__in=[State.DONE, State.IGNORED], received_at__lt=Now() - now_minus - timedelta(days=15)
-    )
-    dropped, _ = old.delete()
-    return bodies + dropped

@@ -26,7 +26,7 @@ from contacts.records import ContactOutcome, ContactRecord
 TAG = "stripe-integration"
 Result = SyncLogEntry.Result
 NO_EMAIL = "the mapped email is empty"
-_STORED = (Verdict.TAKEN, Verdict.ENRICHED)
+STORED = (Verdict.TAKEN, Verdict.ENRICHED)
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Incoming:
         if self.event:
             return f"{self.event.connection_id}:{self.event.event_id}"
         assert self.run and record  # noqa: S101  history always has both
-        return f"{self.run.resource.connection_id}:history:{record.key}"
+        return f"{self.run.resource.connection_id}:{self.run.word}:{record.key}"
 
 
 @dataclass
@@ -93,7 +93,7 @@ def ingest(connection: Connection, batch: list[Incoming], started: float | None 
     own_verdicts: list[Verdict | None] = []
     for outcome, group in zip(outcomes, states, strict=True):
         told = [next(verdicts) for _ in group]
-        outcome.stored = {s.key for s, verdict in zip(group, told, strict=True) if verdict in _STORED}
+        outcome.stored = {s.key for s, verdict in zip(group, told, strict=True) if verdict in STORED}
         own_verdicts.append(told[0] if told else None)
     _note_missing(work, batch, outcomes, own_verdicts)
     entries = _apply(work, batch, outcomes, own_verdicts)

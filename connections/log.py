@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import connection as database
 
 from common import rows
+from connections import log_counts
 from connections.models import InboundEvent, SyncLogEntry
 
 # A failed attempt that went well at last: its row is written over.
@@ -55,4 +56,5 @@ def ids_for(events: list[InboundEvent | None]) -> list[int]:
 
 def write(entries: list[SyncLogEntry]) -> None:
     """Store the rows; a row whose primary key exists is written over."""
+    log_counts.add(entries)
     rows.insert(entries, conflict=_OVERWRITE)

@@ -41,7 +41,14 @@ class LogLine:
         """The event's type; for history the kind of record; a body nobody can read has neither."""
         if self.entry.event_type:
             return self.entry.event_type
-        return "Unreadable delivery" if self.entry.event_id else f"{_kind(self.entry.resource_kind)} from history"
+        if self.entry.event_id:
+            return "Unreadable delivery"
+        return f"{_kind(self.entry.resource_kind)} from {'a check' if self.by_check else 'history'}"
+
+    @property
+    def by_check(self) -> bool:
+        """Found different from Stripe's list, not told by an event."""
+        return self.entry.run is not None and self.entry.run.is_check
 
     @property
     def retries(self) -> bool:
@@ -74,6 +81,8 @@ class LogLine:
             return self.entry.reason
         if self.entry.result == Result.UPDATED:
             return ", ".join(dict.fromkeys(self.label(change["field"]) for change in self.entry.changes))
+        if self.by_check and self.entry.result == Result.UNCHANGED:
+            return "differed from Stripe and was put right; the contact stays as it was"
         return {Result.CREATED: "new contact", Result.UNCHANGED: "nothing new"}.get(Result(self.entry.result), "")
 
     @property
@@ -123,7 +132,7 @@ def lines(entries: list[SyncLogEntry]) -> list[LogLine]:
 
 def readable(entries: QuerySet[SyncLogEntry]) -> QuerySet[SyncLogEntry]:
     """With everything a line shows, and without the bodies. One query."""
-    found = entries.select_related("contact", "connection", "inbound")
+    found = entries.select_related("contact", "connection", "inbound", "run")
     return found.defer("inbound__body", "contact__facts", "contact__custom").annotate(
         has_body=ExpressionWrapper(Q(inbound__body__isnull=False), output_field=BooleanField())
     )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
-from django.utils import timezone
+from django.db.models import Count, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models.expressions import RawSQL
 
 from common.due import State
+from connections import account_checks, lag, log_counts
+from connections.account_checks import AccountCheck
+from connections.lag import Lag
+from connections.log_counts import Today
 from connections.models import Connection, InboundEvent, Resource, SetupDraft, SyncLogEntry, SyncRun, SyncWindow
 from connections.sources.stripe.events import RESOURCES
 
-Result = SyncLogEntry.Result
 # Counting a long log exactly would cost more than the number is worth.
 COUNTED = 10_000
 _ICONS = {
@@ -24,15 +26,6 @@ _ICONS = {
     "invoice": "receipt",
     "checkout_session": "shopping-cart",
 }
-
-
-@dataclass(frozen=True)
-class Today:
-    """What the log wrote since midnight about one resource or account."""
-
-    synced: int = 0
-    failed: int = 0
-    without_email: int = 0
 
 
 @dataclass
@@ -102,10 +95,18 @@ class Account:
     today: Today
     last_event_at: datetime | None = None
     set_aside: int = 0
+    lag: Lag = field(default_factory=Lag)
+    check: AccountCheck | None = None
+    log_rows: int = 0
 
     @property
     def endpoint_trouble(self) -> bool:
         return has_endpoint_trouble(self.connection)
+
+    @property
+    def misses_webhooks(self) -> bool:
+        """Events of the last day came only because Millrace looked itself."""
+        return self.lag.missed_today > 0 and not self.connection.polls
 
     @property
     def copy_id(self) -> str:
@@ -143,22 +144,38 @@ def accounts(connections: QuerySet[Connection] | None = None) -> list[Account]:
     aside = InboundEvent.objects.filter(connection=OuterRef("pk"), state=State.DEAD).order_by()
     counted = aside.values("connection").annotate(n=Count("pk")).values("n")
     found = list(
-        chosen.select_related("status").annotate(last_event_at=Subquery(newest[:1]), dead_events=Subquery(counted))
+        chosen.select_related("status").annotate(
+            last_event_at=Subquery(newest[:1]),
+            dead_events=Subquery(counted),
+            lag=lag.annotation(),
+            log_rows=_log_rows(),
+        )
     )
-    lines = resource_lines(Resource.objects.active().filter(connection__in=[c.pk for c in found]))
-    log = _today([c.pk for c in found])
+    ids = [connection.pk for connection in found]
+    lines = resource_lines(Resource.objects.active().filter(connection__in=ids))
+    log = log_counts.today(ids)
     for line in lines:
         line.today = log.get((line.resource.connection_id, line.resource.kind), Today())
     return [
         Account(
             connection=connection,
             lines=[line for line in lines if line.resource.connection_id == connection.pk],
-            today=_sum(today for (pk, _), today in log.items() if pk == connection.pk),
+            today=log_counts.total(today for (pk, _), today in log.items() if pk == connection.pk),
             last_event_at=connection.last_event_at,
             set_aside=connection.dead_events or 0,
+            lag=Lag.of(connection.lag),
+            log_rows=connection.log_rows,
         )
         for connection in found
     ]
+
+
+def with_checks(found: list[Account]) -> list[Account]:
+    """The same accounts, each with its newest check. One query."""
+    checks = account_checks.newest([account.connection.pk for account in found])
+    for account in found:
+        account.check = checks.get(account.connection.pk)
+    return found
 
 
 def resource_lines(resources: QuerySet[Resource]) -> list[ResourceLine]:
@@ -178,14 +195,15 @@ def resource_line(resource_id: int) -> ResourceLine:
     """One resource with its newest import and what today's log says of it. Four queries."""
     line = resource_lines(Resource.objects.filter(pk=resource_id))[0]
     key = (line.resource.connection_id, line.resource.kind)
-    line.today = _today([key[0]]).get(key, Today())
+    line.today = log_counts.today([key[0]]).get(key, Today())
     return line
 
 
 def newest_runs(resource_ids: list[int]) -> dict[int, SyncRun]:
     """Resource -> its newest import, with windows for its progress. Two queries."""
     runs = (
-        SyncRun.objects.filter(resource__in=resource_ids)
+        SyncRun.objects.imports()
+        .filter(resource__in=resource_ids)
         .order_by("resource_id", "-pk")
         .distinct("resource_id")
         .prefetch_related(Prefetch("windows", SyncWindow.objects.defer("last_error")))
@@ -208,36 +226,21 @@ def unfinished() -> list[Unfinished]:
     ]
 
 
-def log_size() -> str:
-    return counted(SyncLogEntry.objects.all())
+def log_size(found: list[Account] | None = None) -> str:
+    """How long the log is. No query beside accounts that were read."""
+    return _counted(found[0].log_rows) if found else counted(SyncLogEntry.objects.all())
 
 
 def counted(rows: QuerySet[Any]) -> str:
     """How many rows, exactly up to COUNTED: «2,492» or «10,000+». The one way in which the app's pages count."""
-    number = rows.order_by()[: COUNTED + 1].count()
+    return _counted(rows.order_by()[: COUNTED + 1].count())
+
+
+def _counted(number: int) -> str:
     return f"{COUNTED:,}+" if number > COUNTED else f"{number:,}"
 
 
-def _today(connection_ids: list[int]) -> dict[tuple[int, str], Today]:
-    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = (
-        SyncLogEntry.objects.filter(worked_at__gte=midnight, connection__in=connection_ids)
-        .order_by()
-        .values("connection", "resource_kind")
-        .annotate(
-            synced=Count("pk", filter=Q(result__in=[Result.CREATED, Result.UPDATED, Result.UNCHANGED])),
-            failed=Count("pk", filter=Q(result__in=SyncLogEntry.TROUBLE)),
-            without_email=Count("pk", filter=Q(result=Result.SKIPPED)),
-        )
-    )
-    return {
-        (row["connection"], row["resource_kind"]): Today(row["synced"], row["failed"], row["without_email"])
-        for row in rows
-    }
-
-
-def _sum(parts: Iterable[Today]) -> Today:
-    days = list(parts)
-    return Today(
-        sum(day.synced for day in days), sum(day.failed for day in days), sum(day.without_email for day in days)
-    )
+def _log_rows() -> RawSQL:
+    # Asked once, not for each account: nothing in it depends on one.
+    count = "select count(*) from (select from connections_synclogentry limit %s) as counted"
+    return RawSQL(count, [COUNTED + 1], output_field=IntegerField())  # noqa: S611

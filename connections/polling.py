@@ -11,7 +11,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from common.origin import Origin
-from connections import api, inbox, rate_limit
+from connections import api, inbox, rate_limit, webhooks
 from connections.models import Connection, ConnectionStatus
 from connections.sources.base import Json, SourceError
 from connections.sources.stripe import translate
@@ -84,11 +84,15 @@ def _since(connection: Connection) -> datetime:
 
 def _store(connection: Connection, events: list[Json]) -> int:
     new = missed = 0
+    wanted = set(webhooks.wanted_events(connection))
     for event in reversed(events):
         body = json.dumps(event, ensure_ascii=True, separators=(",", ":")).encode()
         try:
             about = translate.envelope(translate.parse(body))
         except Unreadable:
+            continue
+        if not connection.polls and about.type not in wanted:
+            # The webhook does not bring these either; the list has every event of the account.
             continue
         late = not connection.polls and datetime.now(UTC) - about.created > LATE
         if inbox.store(connection, about, body, Origin.POLL, missed=late):
@@ -104,16 +108,28 @@ def _look_again(connection: Connection, events: list[Json], asked_at: datetime, 
     newest = max((translate.envelope(event).created for event in events if _readable(event)), default=None)
     status = connection.status
     seen = max(filter(None, [newest, status.events_seen_until]), default=None)
+    gap = {} if status.gap_since else _gap(status, asked_at)
     seconds: float = FASTEST if new else min(SLOWEST, int(status.poll_seconds * 1.5) + 1)
     if settings.STRIPE_POLL_SECONDS is not None:
         seconds = settings.STRIPE_POLL_SECONDS
     wait = timedelta(seconds=seconds) if connection.polls else SAFETY
     ConnectionStatus.objects.filter(pk=connection.pk).update(
         events_seen_until=seen or asked_at,
+        **gap,
         polled_at=Now(),
         poll_seconds=max(1, int(seconds)),
         next_poll_at=Now() + wait,
     )
+
+
+def _gap(status: ConnectionStatus, asked_at: datetime) -> dict[str, datetime]:
+    """Since when events are lost to us, in the transaction that moves the watermark past them.
+
+    A quiet account has an old watermark too; what counts is that nobody looked for so long.
+    """
+    oldest = asked_at - OLDEST
+    seen, looked = status.events_seen_until, status.polled_at
+    return {"gap_since": looked} if seen and looked and max(seen, looked) < oldest else {}
 
 
 def _readable(event: Json) -> bool:

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from common import encryption
 from common.due import State
-from connections import api, derived, historical, webhooks
+from connections import api, derived, historical, reconcile, webhooks
 from connections.models import (
     Connection,
     ConnectionStatus,
@@ -233,7 +233,13 @@ def _activate(connection: Connection, user: Any) -> None:
     connection.state, connection.connected_at, connection.connected_by = Connection.State.ACTIVE, Now(), user
     connection.save(update_fields=["state", "connected_at", "connected_by"])
     ConnectionStatus.objects.filter(pk=connection.pk).update(
-        next_poll_at=Now(), next_check_at=Now(), events_seen_until=None, throttled_until=None
+        next_poll_at=Now(),
+        next_check_at=Now(),
+        next_reconcile_at=reconcile.next_night(connection.pk),
+        events_seen_until=None,
+        polled_at=None,
+        gap_since=None,
+        throttled_until=None,
     )
     # Events kept from a time when the account was disconnected are looked at again; older ones are then ignored.
     InboundEvent.objects.filter(connection=connection, state=State.HELD).update(

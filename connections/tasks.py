@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from connections import checks, fetching, historical, inbox, polling, rederiving
+from connections import checks, fetching, historical, inbox, polling, reconcile, rederiving, replaying, retention
 
 
 @shared_task
@@ -36,5 +36,15 @@ def check_endpoints() -> None:
 
 
 @shared_task
+def compare_objects() -> None:
+    reconcile.drain()
+
+
+@shared_task
+def replay_pages() -> None:
+    replaying.drain()
+
+
+@shared_task
 def clear_old() -> None:
-    inbox.clear_old()
+    retention.clear_old()

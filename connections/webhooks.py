@@ -34,8 +34,10 @@ def wanted_events(connection: Connection, extra: dict[str, list[str]] | None = N
     return events.wanted(chosen | (extra or {}))
 
 
-def ensure(connection: Connection, extra: dict[str, list[str]] | None = None, *, client: Client | None = None) -> None:
+def ensure(connection: Connection, extra: dict[str, list[str]] | None = None, *, client: Client | None = None) -> str:
     """Bring Stripe's endpoint in step with what is connected, or decide to poll.
+
+    Returns what somebody had done to our endpoint at Stripe, in words, or "".
 
     EndpointCap when Stripe takes no more. SourceError when it cannot be reached, when the key may not write endpoints
     (code "permission": the user may choose to poll), or when `delivery` is webhook and Stripe refuses the address.
@@ -45,13 +47,14 @@ def ensure(connection: Connection, extra: dict[str, list[str]] | None = None, *,
     if connection.delivery == Connection.Delivery.POLLING or not types:
         remove(connection, client=client)
         _settle(connection, polls=bool(types), types=[])
-        return
+        return ""
     try:
-        _ensure_at_stripe(connection, client, types)
+        return _ensure_at_stripe(connection, client, types)
     except SourceError as error:
         if not _address_refused(error) or connection.delivery == Connection.Delivery.WEBHOOK:
             raise
         _settle(connection, polls=True, types=[], error=UNREACHABLE)
+        return ""
 
 
 def remove(connection: Connection, *, client: Client | None = None) -> None:
@@ -72,8 +75,9 @@ def listed(client: Client) -> list[Json]:
     return [row for page in client.pages("/v1/webhook_endpoints") for row in page.data.get("data") or []]
 
 
-def _ensure_at_stripe(connection: Connection, client: Client, types: list[str]) -> None:
+def _ensure_at_stripe(connection: Connection, client: Client, types: list[str]) -> str:
     existing = listed(client)
+    mended = _trouble(connection, existing)
     ours = [row for row in existing if _is_ours(connection, row)]
     held = next((row for row in ours if row["id"] == connection.endpoint_id and connection.webhook_secret_sealed), None)
     if held and held.get("api_version") in (None, API_VERSION):
@@ -84,6 +88,24 @@ def _ensure_at_stripe(connection: Connection, client: Client, types: list[str]) 
         leftovers = [row for row in ours if row["id"] != connection.endpoint_id]
     for row in leftovers:
         _delete_quietly(client, row["id"])
+    return mended
+
+
+def _trouble(connection: Connection, existing: list[Json]) -> str:
+    """What is wrong with the endpoint as we last left it. "" for a first one, or one that is as it should be."""
+    if not connection.endpoint_id:
+        return ""
+    held = next((row for row in existing if row.get("id") == connection.endpoint_id), None)
+    if held is None:
+        return "It was deleted at Stripe."
+    if held.get("status") != "enabled":
+        return "It was disabled at Stripe."
+    if held.get("url") != connection.hook_url:
+        return "Its address was changed at Stripe."
+    sent = held.get("enabled_events") or []
+    if "*" not in sent and not set(connection.endpoint_events) <= set(sent):
+        return "Events were switched off at Stripe."
+    return ""
 
 
 def _update(connection: Connection, client: Client, held: Json, types: list[str]) -> None:

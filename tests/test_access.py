@@ -82,6 +82,8 @@ ACCESS: dict[str, str] = {
     "connections:endpoints": Role.MARKETER,
     "connections:repair": Role.MARKETER,
     "connections:poll-now": Role.MARKETER,
+    "connections:check-now": Role.MARKETER,
+    "connections:checks": Role.MARKETER,
     "connections:replace-key": Role.ADMIN,
     "connections:disconnect": Role.ADMIN,
     "connections:resource": Role.MARKETER,
@@ -98,6 +100,8 @@ ACCESS: dict[str, str] = {
     "connections:replay": Role.MARKETER,
     "connections:dismiss": Role.MARKETER,
     "connections:replay-selection": Role.MARKETER,
+    "connections:bulk-replay": Role.MARKETER,
+    "connections:bulk-replay-stop": Role.MARKETER,
     # Orders
     "orders:list": Role.STAFF,
     "orders:detail": Role.STAFF,

@@ -11,18 +11,21 @@ from connections.models.connection import (
 from connections.models.inbound_event import InboundEvent
 from connections.models.rederivation import Rederivation
 from connections.models.remote_object import RemoteObject
-from connections.models.sync import SyncLogEntry, SyncRun, SyncWindow
+from connections.models.sync import BulkReplay, LogCount, Sighting, SyncLogEntry, SyncRun, SyncWindow
 
 __all__ = [
+    "BulkReplay",
     "Connection",
     "ConnectionStatus",
     "FieldMapping",
     "InboundEvent",
+    "LogCount",
     "RateBucket",
     "Rederivation",
     "RemoteObject",
     "Resource",
     "SetupDraft",
+    "Sighting",
     "SyncLogEntry",
     "SyncRun",
     "SyncWindow",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -127,6 +128,16 @@ class ConnectionStatus(models.Model):
     throttled_until = models.DateTimeField(null=True, blank=True, help_text="Stripe asked us to wait")
     calls = models.PositiveBigIntegerField(default=0, help_text="requests made to Stripe")
     missed_webhooks = models.PositiveIntegerField(default=0, help_text="events first seen by the poll, over 2 min late")
+    gap_since = models.DateTimeField(
+        null=True, blank=True, help_text="Stripe lists no events from then on any more: every object is to be compared"
+    )
+    next_reconcile_at = models.DateTimeField(
+        db_default=Now() + timedelta(days=1), help_text="of the nightly comparison of objects"
+    )
+    reconciled_at = models.DateTimeField(null=True, blank=True)
+    mended_at = models.DateTimeField(null=True, blank=True, help_text="when the endpoint was found out of step")
+    mended = models.CharField(max_length=200, blank=True, default="", help_text="what was wrong with it, in words")
+    bodies_cleared_until = models.DateTimeField(null=True, blank=True, help_text="a cursor of retention")
 
     class Meta:
         verbose_name_plural = "connection statuses"
@@ -199,7 +210,7 @@ class Resource(models.Model):
     @property
     def current_run(self) -> Any:
         """The newest historical sync of this resource, or None."""
-        return self.runs.order_by("-pk").first()
+        return self.runs.imports().order_by("-pk").first()
 
 
 class FieldMapping(models.Model):

@@ -47,7 +47,11 @@ class InboundEvent(DueRow):
             models.Index(fields=["lease_until"], name="inbound_lease", condition=models.Q(state=State.RUNNING)),
             models.Index(fields=["connection", "-id"], name="inbound_dead", condition=models.Q(state=State.DEAD)),
             GinIndex(fields=["waits_for"], name="inbound_waits_for", condition=models.Q(state=State.WAITING)),
+            models.Index(
+                fields=["connection", "occurred_at"], name="inbound_waiting", condition=models.Q(state=State.WAITING)
+            ),
             models.Index(fields=["connection", "-received_at"], name="inbound_newest"),
+            models.Index(fields=["connection", "-received_at"], name="inbound_missed", condition=models.Q(missed=True)),
         ]
 
     def __str__(self) -> str:

@@ -12,8 +12,30 @@ from connections.models.connection import Connection, FieldMapping, Resource
 from connections.models.inbound_event import InboundEvent
 
 
+class SyncRunQuerySet(models.QuerySet["SyncRun"]):
+    def imports(self) -> SyncRunQuerySet:
+        """Those that bring a resource's history."""
+        return self.filter(kind=SyncRun.Kind.HISTORY)
+
+    def checks(self) -> SyncRunQuerySet:
+        """Those that compare what we hold with Stripe."""
+        return self.filter(kind__in=SyncRun.CHECKS)
+
+    def open(self) -> SyncRunQuerySet:
+        return self.filter(state__in=SyncRun.OPEN)
+
+
 class SyncRun(models.Model):
-    """One import of a resource's history. Lists have no total, so progress is the share of time walked, and counts."""
+    """One walk over a resource's lists: an import of its history, or a check that compares what we hold with them.
+
+    Lists have no total, so progress is the share of time walked, and counts. The runs of one check of an account share
+    `range_to`.
+    """
+
+    class Kind(models.TextChoices):
+        HISTORY = "history", "Import of history"
+        CHECK = "check", "Nightly check"
+        FULL_CHECK = "full_check", "Check of every object"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -26,8 +48,10 @@ class SyncRun(models.Model):
         DONE = "done", "Done"
 
     OPEN = (State.QUEUED, State.RUNNING, State.WAITING, State.PAUSED)
+    CHECKS = (Kind.CHECK, Kind.FULL_CHECK)
 
     resource = models.ForeignKey(Resource, on_delete=models.CASCADE, related_name="runs")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.HISTORY)
     epoch = models.PositiveIntegerField(help_text="the connection's when it began; a later one stops the run")
     state = models.CharField(max_length=14, choices=State.choices, default=State.QUEUED)
     starts_automations = models.BooleanField(default=False)
@@ -40,6 +64,7 @@ class SyncRun(models.Model):
     unchanged = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
+    repaired = models.PositiveIntegerField(default=0, help_text="objects a check found different, and put right")
     message = models.CharField(max_length=500, blank=True, default="")
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -47,17 +72,33 @@ class SyncRun(models.Model):
     started_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True, blank=True)
 
+    objects = SyncRunQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 "resource",
-                condition=Q(state__in=["queued", "running", "waiting", "paused"]),
-                name="one_open_run_a_resource",
-            )
+                condition=Q(kind="history", state__in=["queued", "running", "waiting", "paused"]),
+                name="one_open_import_a_resource",
+            ),
+            models.UniqueConstraint(
+                "resource",
+                condition=Q(kind__in=["check", "full_check"], state__in=["queued", "running", "waiting", "paused"]),
+                name="one_open_check_a_resource",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"History of {self.resource_id}"
+        return f"{self.get_kind_display()} of {self.resource_id}"
+
+    @property
+    def is_check(self) -> bool:
+        return self.kind in self.CHECKS
+
+    @property
+    def word(self) -> str:
+        """Part of the keys of what it brings: one import tells a thing once, each check may tell it anew."""
+        return f"check-{self.pk}" if self.is_check else "history"
 
     @property
     def is_open(self) -> bool:
@@ -79,6 +120,9 @@ class SyncWindow(DueRow):
     """
 
     run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="windows")
+    listing = models.CharField(
+        max_length=40, blank=True, default="", help_text="what a check walks: a kind of object, and which of them"
+    )
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     after_id = models.CharField(max_length=255, blank=True, default="")
@@ -88,7 +132,7 @@ class SyncWindow(DueRow):
     objects = DueManager()
 
     class Meta:
-        constraints = [models.UniqueConstraint("run", "starts_at", name="window_once_a_run")]
+        constraints = [models.UniqueConstraint("run", "listing", "starts_at", name="window_once_a_listing")]
         indexes = [
             models.Index(fields=["next_attempt_at", "id"], name="window_due", condition=Q(state=State.DUE)),
             models.Index(fields=["lease_until"], name="window_lease", condition=Q(state=State.RUNNING)),
@@ -104,6 +148,74 @@ class SyncWindow(DueRow):
         if self.after_created is None:
             return 0.0
         return max(0.0, (self.ends_at - self.after_created).total_seconds())
+
+
+class Sighting(models.Model):
+    """An object that a running check saw in a list: those we hold and it did not see are looked at one by one."""
+
+    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="sightings")
+    type = models.CharField(max_length=40)
+    external_id = models.CharField(max_length=255)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("run", "type", "external_id", name="sighting_once_a_run")]
+
+    def __str__(self) -> str:
+        return f"{self.type}:{self.external_id}"
+
+
+class LogCount(models.Model):
+    """How many rows of a kind one transaction added to the log. Only ever inserted, so writers never meet in a row.
+
+    Results that stand for good: a failure may be written over by the next try, and is counted in the log itself.
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    resource_kind = models.CharField(max_length=20, blank=True, default="")
+    day = models.DateField(help_text="in the time zone of the installation")
+    result = models.CharField(max_length=10)
+    number = models.PositiveIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["day", "connection"], name="log_count_by_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.resource_kind} {self.result}: {self.number}"
+
+
+class BulkReplay(DueRow):
+    """A wish to apply again every event that a filter of the log shows, done page by page.
+
+    `filter` is the log's address; `until_id` the newest row that existed when somebody said yes; `after_id` the cursor,
+    which commits with the page before it.
+    """
+
+    filter = models.JSONField(default=dict)
+    found = models.PositiveIntegerField(help_text="as told to whoever said yes")
+    replayed = models.PositiveIntegerField(default=0)
+    until_id = models.BigIntegerField()
+    after_id = models.BigIntegerField(default=0)
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    started_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DueManager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"], name="bulk_replay_open", condition=Q(state__in=[State.DUE, State.RUNNING])
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Replay of {self.found} events"
+
+    @property
+    def is_open(self) -> bool:
+        return self.finished_at is None
 
 
 class SyncLogEntry(models.Model):

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from common.htmx import is_fragment, render_fragment_or_page, target_id
-from connections import api, checks, polling, setup, webhooks
+from connections import api, checks, polling, reconcile, setup, webhooks
 from connections.forms.key import KeyForm
 from connections.models import Connection
 from connections.sources.base import SourceError
@@ -64,10 +64,12 @@ def replace_key(request: HttpRequest, pk: int) -> HttpResponseBase:
 def repair(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Bring the webhook endpoint at Stripe in step again, now."""
     connection = _connected(pk)
-    error = checks.check(connection)
+    error = checks.try_webhook(connection)
     audit.record(request, "repaired webhook", connection, error=error)
     if error:
         messages.error(request, error)
+    elif connection.polls:
+        messages.info(request, f"{connection.name} still polls. {connection.endpoint_error}".strip())
     else:
         messages.success(request, f"The webhook of {connection.name} is in step with Stripe.")
     return redirect("connections:webhooks")
@@ -79,6 +81,19 @@ def poll_now(request: HttpRequest, pk: int) -> HttpResponseBase:
     connection = _connected(pk)
     polling.soon(connection)
     messages.success(request, f"Millrace asks Stripe for the events of {connection.name} now.")
+    return redirect("connections:webhooks")
+
+
+@require_POST
+@role_required("marketer")
+def check_now(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Compare what Millrace holds with what Stripe lists."""
+    connection = get_object_or_404(Connection.objects.usable(), pk=pk)
+    if not reconcile.start(connection, user=request.user):
+        messages.info(request, f"{connection.name} has no resource, so there is nothing to compare.")
+        return redirect("connections:webhooks")
+    audit.record(request, "started check", connection)
+    messages.success(request, f"Millrace compares {connection.name} with Stripe now. You can leave this page.")
     return redirect("connections:webhooks")
 
 

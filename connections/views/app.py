@@ -10,7 +10,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
 
 from common.htmx import is_fragment
-from connections import log_lines, overview
+from connections import account_checks, log_lines, overview
+from connections.log_counts import Today
 from connections.models import Connection, SyncLogEntry
 from connections.overview import Account
 from users.roles import role_required
@@ -48,8 +49,22 @@ def facts(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_safe
 @role_required("marketer")
+def checks(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Where the comparison with Stripe stands; it asks again while one is under way."""
+    connection = get_object_or_404(Connection.objects.connected().select_related("status"), pk=pk)
+    if not is_fragment(request):
+        return redirect("connections:webhooks")
+    account = Account(connection, [], Today(), check=account_checks.newest([pk]).get(pk))
+    return render(request, "connections/_check.html", {"account": account})
+
+
+@require_safe
+@role_required("marketer")
 def webhooks(request: HttpRequest) -> HttpResponseBase:
-    return render(request, "connections/webhooks.html", _frame("webhooks"))
+    context = _frame("webhooks")
+    return render(
+        request, "connections/webhooks.html", context | {"accounts": overview.with_checks(context["accounts"])}
+    )
 
 
 def _frame(tab: str, *, first: str = "") -> dict[str, Any]:
@@ -59,7 +74,7 @@ def _frame(tab: str, *, first: str = "") -> dict[str, Any]:
         "tab": tab,
         "accounts": accounts,
         "is_connected": bool(accounts),
-        "log_size": overview.log_size(),
+        "log_size": overview.log_size(accounts),
         "headline": headline(accounts),
     }
 

@@ -86,5 +86,5 @@ def _change(
 
 def _run(pk: int) -> SyncRun:
     return get_object_or_404(
-        SyncRun.objects.filter(resource__removed_at=None).select_related("resource__connection"), pk=pk
+        SyncRun.objects.imports().filter(resource__removed_at=None).select_related("resource__connection"), pk=pk
     )

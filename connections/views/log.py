@@ -15,7 +15,7 @@ from common.htmx import render_fragment_or_page
 from connections import log_entries, log_lines, overview
 from connections.filters import LogFilter
 from connections.health import attention
-from connections.models import Connection, InboundEvent, SyncLogEntry
+from connections.models import BulkReplay, Connection, InboundEvent, SyncLogEntry
 from connections.sources.stripe.events import EVENTS
 from users.roles import role_required
 
@@ -34,6 +34,7 @@ def log(request: HttpRequest) -> HttpResponseBase:
         "filter": chosen,
         "event_types": sorted(EVENTS),
         "waiting_count": overview.counted(waiting_events()),
+        "bulk_replays": BulkReplay.objects.get_queryset().filter(finished_at=None).order_by("pk"),
     }
     return render_fragment_or_page(request, "connections/log.html", "connections/_log.html", context)
 

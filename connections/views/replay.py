@@ -10,18 +10,15 @@ from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from common.due import State
 from common.htmx import is_fragment, render_fragment_or_page
-from connections import inbox, log_entries, log_lines
+from connections import inbox, log_entries, log_lines, replaying
 from connections.filters import LogFilter
-from connections.models import Connection, InboundEvent, SyncLogEntry
+from connections.models import BulkReplay, InboundEvent, SyncLogEntry
 from users import audit
 from users.roles import role_required
-
-# More at once belongs to the command, which says what it will do first.
-MOST = 1000
 
 
 @require_POST
@@ -61,26 +58,52 @@ def dismiss(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
 def replay_selection(request: HttpRequest) -> HttpResponseBase:
-    """Ask first, then apply again every event the filter shows, at most MOST of them. The filter is the address."""
-    chosen = LogFilter(request.GET, SyncLogEntry.objects.all())
-    events = InboundEvent.objects.filter(
-        pk__in=chosen.qs.order_by().values("inbound"),
-        body__isnull=False,
-        connection__in=Connection.objects.connected(),
-    ).order_by("pk")[:MOST]
-    back = reverse("connections:log") + "?" + urlencode(_kept(request.GET), doseq=True)
+    """Ask first, then apply again every event the filter shows. The filter is the address."""
+    chosen = _kept(request.GET)
+    rows = replaying.replayable(chosen)
+    found = rows.count()
+    back = reverse("connections:log") + "?" + urlencode(chosen)
     if request.method != "POST":
-        context = {"count": events.count(), "most": MOST, "back": back, "is_set": chosen.is_set}
+        context = {"count": found, "back": back, "is_set": bool(chosen), "at_once": replaying.PAGE}
         return render_fragment_or_page(
             request, "connections/replay_selection.html", "connections/_replay_selection.html", context
         )
+    if found > replaying.PAGE:
+        return _begin(request, chosen, found)
     with transaction.atomic():
-        count = inbox.replay(events)
-        audit.record(request, "replayed events", f"{count} events", filter=_kept(request.GET))
+        count = inbox.replay_ids(list(rows.values_list("inbound", flat=True)))
+        audit.record(request, "replayed events", f"{count} events", filter=chosen)
     messages.success(
         request, "1 event is applied again now." if count == 1 else f"{count} events are applied again now."
     )
     return redirect(back)
+
+
+def _begin(request: HttpRequest, chosen: dict[str, str], found: int) -> HttpResponseBase:
+    with transaction.atomic():
+        bulk = replaying.begin(chosen, found, request.user)
+        audit.record(request, "replayed events", f"{found} events", filter=chosen)
+    messages.success(request, f"{found:,} events are applied again, page by page. You can leave this page.")
+    return redirect("connections:bulk-replay", pk=bulk.pk)
+
+
+@require_safe
+@role_required("marketer")
+def bulk(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """How far a replay of many events is. Asks again while it goes on."""
+    found = get_object_or_404(BulkReplay.objects.get_queryset().select_related("started_by"), pk=pk)
+    context = {"bulk": found, "back": reverse("connections:log") + "?" + urlencode(found.filter)}
+    return render_fragment_or_page(request, "connections/bulk_replay.html", "connections/_bulk_replay.html", context)
+
+
+@require_POST
+@role_required("marketer")
+def stop(request: HttpRequest, pk: int) -> HttpResponseBase:
+    found = get_object_or_404(BulkReplay, pk=pk)
+    if replaying.stop(found):
+        audit.record(request, "stopped replay", str(found))
+        messages.success(request, "The replay is stopped. What was handed over already is still applied.")
+    return redirect("connections:bulk-replay", pk=pk)
 
 
 def _kept(query: QueryDict) -> dict[str, str]:

@@ -40,7 +40,7 @@ def resource(request: HttpRequest, pk: int) -> HttpResponseBase:
         "event_lines": event_lines(found, form.chosen_events),
         "mapping_rows": mapping_words.rows(found),
         "versions": list(found.mappings.select_related("created_by").order_by("-number")[:VERSIONS]),
-        "runs": list(found.runs.select_related("started_by").order_by("-pk")[:RUNS]),
+        "runs": list(found.runs.imports().select_related("started_by").order_by("-pk")[:RUNS]),
     }
     return render(request, "connections/resource.html", context, status=422 if form.errors else 200)
 

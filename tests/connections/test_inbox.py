@@ -241,15 +241,3 @@ def test_fetching_survives_stripe_being_down(
     RemoteObject.objects.update(wanted_at=Now())
     work()
     assert Contact.objects.exists()
-
-
-def test_old_rows_are_cleared_but_not_those_set_aside(store: Store) -> None:
-    store(*many(3, customers=3))
-    inbox.drain()
-    InboundEvent.objects.filter(event_id="evt_1").update(received_at=Now() - timedelta(days=31))
-    InboundEvent.objects.filter(event_id="evt_2").update(received_at=Now() - timedelta(days=46))
-    InboundEvent.objects.filter(event_id="evt_0").update(received_at=Now() - timedelta(days=400), state="dead")
-    inbox.clear_old()
-    assert set(InboundEvent.objects.values_list("event_id", flat=True)) == {"evt_0", "evt_1"}
-    assert InboundEvent.objects.get(event_id="evt_1").body is None
-    assert InboundEvent.objects.get(event_id="evt_0").body

@@ -1,0 +1,163 @@
+"""Everything a filter of the log shows is applied again: asked first, in pages, behind what arrives meanwhile."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+from django.test import Client
+
+from common.due import LEASE, State
+from connections import inbox, replaying, setup
+from connections.models import BulkReplay, Connection, InboundEvent, LogCount, Resource, SyncLogEntry
+from contacts.models import Activity, Contact
+from tests.connections.test_guard import START, event
+from users.models import AuditEntry
+
+pytestmark = pytest.mark.django_db(transaction=True)
+DEAD = "/apps/stripe/log/replay/?result=dead&event_type=customer.created"
+
+
+@pytest.fixture
+def connection(connect: Callable[..., Resource]) -> Connection:
+    resource = connect("customer")
+    Resource.objects.update(since="2020-01-01T00:00:00Z")
+    return resource.connection
+
+
+def set_aside(connection: Connection, count: int, first: int = 0) -> None:
+    """Events that could not be applied, with their rows in the log."""
+    events = InboundEvent.objects.bulk_create(
+        InboundEvent(
+            connection=connection,
+            event_id=f"evt_{number}",
+            via="webhook",
+            type="customer.created",
+            occurred_at=Now(),
+            state=State.DEAD,
+            body=json.dumps(
+                event(number, "customer.created", START, id=f"cus_{number}", email=f"c{number}@mill.example")
+            ).encode(),
+        )
+        for number in range(first, first + count)
+    )
+    SyncLogEntry.objects.bulk_create(
+        SyncLogEntry(
+            connection=connection,
+            inbound=one,
+            via="webhook",
+            event_id=one.event_id,
+            event_type=one.type,
+            result="dead",
+            occurred_at=Now(),
+        )
+        for one in events
+    )
+
+
+def test_many_are_replayed_in_pages_and_each_once(
+    marketer_client: Client, connection: Connection, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(replaying, "PAGE", 20)
+    set_aside(connection, 110)
+    page = marketer_client.get(DEAD).content.decode()
+    assert "The filter shows 110 events" in page and "page by page" in page and "Replay 110 events" in page
+    page = marketer_client.post(DEAD, follow=True).content.decode()
+    assert "0 of 110" in page and "every 2s" in page and "Stop replay" in page
+    entry = AuditEntry.objects.get(action="replayed events")
+    assert entry.object_label == "110 events" and entry.changes["filter"]["new"]["result"] == "dead"
+    # Somebody's event fails after the yes: it is not meant.
+    set_aside(connection, 1, first=500)
+
+    for _ in range(10):
+        replaying.drain()
+        inbox.drain()
+
+    bulk = BulkReplay.objects.get()
+    assert (bulk.state, bulk.replayed, bulk.found) == ("done", 110, 110) and bulk.finished_at
+    assert Contact.objects.count() == Activity.objects.filter(kind="contact.created").count() == 110
+    assert SyncLogEntry.objects.filter(via="replay", result="created").count() == 110
+    assert InboundEvent.objects.get(state="dead").event_id == "evt_500"
+    page = marketer_client.get(f"/apps/stripe/log/replays/{bulk.pk}/").content.decode()
+    assert "110 of 110" in page and "Ended" in page and "every 2s" not in page
+
+
+def test_what_arrives_meanwhile_comes_first(connection: Connection, monkeypatch: Any) -> None:
+    monkeypatch.setattr(replaying, "PAGE", 10)
+    monkeypatch.setattr(replaying, "MOST_DUE", 5)
+    set_aside(connection, 40)
+    replaying.begin({"result": "dead"}, 40, None)
+    replaying.drain()
+    assert InboundEvent.objects.filter(state="due").count() == 10
+    BulkReplay.objects.update(next_attempt_at=Now())
+    replaying.drain()
+    assert InboundEvent.objects.filter(state="due").count() == 10
+    inbox.drain()
+    BulkReplay.objects.update(next_attempt_at=Now())
+    replaying.drain()
+    assert InboundEvent.objects.filter(replays=1).count() == 20
+
+
+def test_a_worker_that_dies_on_the_way_repeats_no_page(connection: Connection, monkeypatch: Any) -> None:
+    monkeypatch.setattr(replaying, "PAGE", 10)
+    set_aside(connection, 30)
+    bulk = replaying.begin({"result": "dead"}, 30, None)
+    (claimed,) = BulkReplay.objects.claim(1)
+    replaying._page(claimed)
+    # It is killed here, and wakes up again after its lease.
+    BulkReplay.objects.update(lease_until=Now() - LEASE)
+    inbox.drain()
+    replaying.drain()
+    assert not replaying._page(claimed)
+    inbox.drain()
+    bulk.refresh_from_db()
+    assert (bulk.state, bulk.replayed) == ("done", 30)
+    assert set(InboundEvent.objects.values_list("replays", flat=True)) == {1}
+
+
+def test_it_can_be_stopped(marketer_client: Client, connection: Connection, monkeypatch: Any) -> None:
+    monkeypatch.setattr(replaying, "PAGE", 10)
+    set_aside(connection, 30)
+    marketer_client.post(DEAD)
+    bulk = BulkReplay.objects.get()
+    assert "Replay of many events" in marketer_client.get("/apps/stripe/log/").content.decode()
+    marketer_client.post(f"/apps/stripe/log/replays/{bulk.pk}/stop/")
+    replaying.drain()
+    assert not InboundEvent.objects.exclude(state="dead").exists()
+    assert "Replay of many events" not in marketer_client.get("/apps/stripe/log/").content.decode()
+
+
+def test_a_period_and_a_resource_narrow_it(marketer_client: Client, connection: Connection) -> None:
+    set_aside(connection, 3)
+    SyncLogEntry.objects.filter(event_id="evt_0").update(worked_at=Now() - timedelta(days=10))
+    SyncLogEntry.objects.filter(event_id="evt_1").update(resource_kind="customer")
+    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 3 * 86_400))
+    assert "Replay 2 events" in marketer_client.get(f"{DEAD}&since={day}").content.decode()
+    assert "Replay 1 event<" in marketer_client.get(f"{DEAD}&since={day}&resource=customer").content.decode()
+
+
+def test_an_account_that_was_disconnected_is_left_out(marketer_client: Client, connection: Connection) -> None:
+    set_aside(connection, 3)
+    replaying.begin({"result": "dead"}, 3, None)
+    setup.disconnect(Connection.objects.get())
+    replaying.drain()
+    assert (BulkReplay.objects.get().replayed, InboundEvent.objects.filter(state="dead").count()) == (0, 3)
+    assert "None of these rows" in marketer_client.get(DEAD).content.decode()
+
+
+def test_today_is_counted_without_reading_the_log(marketer_client: Client, connection: Connection) -> None:
+    """Each transaction adds a row of its own; what fails is counted where the next try writes it over."""
+    set_aside(connection, 4)
+    marketer_client.post(DEAD)
+    inbox.drain()
+    set_aside(connection, 2, first=50)
+    page = marketer_client.get("/apps/stripe/").content.decode()
+    assert "4 records" in page and ">Review</a>" in page
+    assert sum(LogCount.objects.values_list("number", flat=True)) == 4
+    LogCount.objects.update(day="2020-01-01")
+    assert "0 records" in marketer_client.get("/apps/stripe/").content.decode()
