@@ -7,6 +7,6 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 _django = get_wsgi_application()
 
-from connections.endpoints import door
+from connections.endpoints import door  # noqa: E402  after Django is set up
 
 application = door(_django, "/hooks/stripe/")

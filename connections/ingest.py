@@ -14,8 +14,9 @@ from common.fields import Field
 from common.origin import Origin
 from connections import derived, log, mapping, remote_objects
 from connections.derived import Told
+from connections.guard import Verdict
 from connections.models import Connection, InboundEvent, Resource, SyncLogEntry, SyncRun
-from connections.remote_objects import Held, Verdict
+from connections.remote_objects import Held
 from connections.sources.base import HeldObject, ObjectState, SourceRecord, Translation, View
 from connections.sources.stripe import shapes, translate, words
 from connections.sources.stripe.events import SUPPORTING
@@ -86,8 +87,8 @@ def ingest(connection: Connection, batch: list[Incoming], started: float | None 
     states = [
         _states(incoming) if admitted_or_supporting(o) else [] for incoming, o in zip(batch, outcomes, strict=True)
     ]
-    told = [state for group in states for state in group]
-    held = remote_objects.hold(connection, told, _needed(batch, outcomes), derived.meeting(told))
+    all_states = [state for group in states for state in group]
+    held = remote_objects.hold(connection, all_states, _needed(batch, outcomes), derived.meeting(all_states))
     work = _Batch(connection, resources, targets(), held)
     verdicts = iter(held.verdicts)
     own_verdicts: list[Verdict | None] = []

@@ -41,7 +41,7 @@ def _free(until: datetime) -> list[int]:
     """Lanes with due events and without a worker, the one that waits longest first. One worker asks at a time."""
     with database.cursor() as cursor:
         cursor.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
-        cursor.execute(_FREE, [until, _LOOKED_AT, LEASE - _BUSY])
+        cursor.execute(_FREE, [until, _LOOKED_AT, (LEASE - _BUSY).total_seconds()])
         return [lane for (lane,) in cursor.fetchall()]
 
 
@@ -52,7 +52,7 @@ _FREE = """
         order by next_attempt_at, id limit %s
     ), busy as materialized (
         select distinct lane from connections_inboundevent
-        where state = 'running' and lease_until > statement_timestamp() + %s
+        where state = 'running' and lease_until > statement_timestamp() + make_interval(secs => %s)
     )
     select lane from due where lane not in (select lane from busy) group by lane order by min(next_attempt_at)
 """
