@@ -29,14 +29,18 @@ def read_page(client: Client, window: SyncWindow, run: SyncRun) -> tuple[Answer,
         window.after_id = ""
         return read_page(client, window, run)
     rows = [row for row in page.data.get("data") or [] if isinstance(row, dict) and shapes.text(row.get("id"))]
-    refuse_repetition(rows, bool(page.data.get("has_more")), window.after_id)
+    refuse_repetition(rows, bool(page.data.get("has_more")), window.after_id, window.after_created)
     found = [translate.from_row(row, page.asked_at) for row in rows]
     return page, [*found, *behind(client, run, found)]
 
 
-def refuse_repetition(rows: list[Json], has_more: bool, after_id: str) -> None:
-    """SourceError for a list that would go round for ever: more is promised, but nothing new came."""
-    if has_more and (not rows or rows[-1]["id"] == after_id):
+def refuse_repetition(rows: list[Json], has_more: bool, after_id: str, after: datetime | None = None) -> None:
+    """SourceError for a list that would go round for ever: more is promised, but nothing came, or what came before."""
+    if not has_more:
+        return
+    begins = shapes.moment(rows[0].get("created")) if rows else None
+    went_back = after is not None and begins is not None and begins > after
+    if not rows or rows[-1]["id"] == after_id or went_back:
         raise SourceError("Stripe’s list does not end: it repeats a page.", permanent=True, code="endless")
 
 

@@ -60,16 +60,19 @@ class Client:
         return self._request("delete", path, {})
 
     def pages(self, path: str, **params: Any) -> Iterator[Answer]:
-        """Pages of a list, newest first, until Stripe has no more."""
-        last: str | None = None
+        """Pages of a list, newest first, until Stripe has no more. SourceError if the list goes round for ever."""
+        ends: list[str] = []
         while True:
-            cursor = {"starting_after": last} if last else {}
+            cursor = {"starting_after": ends[-1]} if ends else {}
             page = self.get(path, **{"limit": PAGE} | params | cursor)
             yield page
             rows = page.data.get("data") or []
-            if not page.data.get("has_more") or not rows or rows[-1].get("id") == last:
+            if not page.data.get("has_more") or not rows:
                 return
-            last = rows[-1]["id"]
+            if rows[-1]["id"] in ends:
+                # Who takes this for the end would believe to have read what it has not.
+                raise SourceError("Stripe’s list does not end: it repeats a page.", permanent=False, code="endless")
+            ends.append(rows[-1]["id"])
 
     def _request(self, method: str, path: str, params: Json, idempotency_key: str = "") -> Answer:
         if self._gate:
