@@ -88,7 +88,7 @@ def ingest(connection: Connection, batch: list[Incoming], started: float | None 
         _states(incoming) if admitted_or_supporting(o) else [] for incoming, o in zip(batch, outcomes, strict=True)
     ]
     all_states = [state for group in states for state in group]
-    held = remote_objects.hold(connection, all_states, _needed(batch, outcomes), derived.meeting(all_states))
+    held = remote_objects.hold(connection, all_states, _needed(batch, outcomes), derived.is_met_at)
     work = _Batch(connection, resources, targets(), held)
     verdicts = iter(held.verdicts)
     own_verdicts: list[Verdict | None] = []
