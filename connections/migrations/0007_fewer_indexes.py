@@ -5,36 +5,64 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('connections', '0006_lanes'),
-        ('contacts', '0003_fewer_indexes'),
+        ("connections", "0006_lanes"),
+        ("contacts", "0003_fewer_indexes"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='inboundevent',
-            name='connection',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='inbound_events', to='connections.connection'),
+            model_name="inboundevent",
+            name="connection",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="inbound_events",
+                to="connections.connection",
+            ),
         ),
         migrations.AlterField(
-            model_name='remoteobject',
-            name='connection',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='remote_objects', to='connections.connection'),
+            model_name="remoteobject",
+            name="connection",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="remote_objects",
+                to="connections.connection",
+            ),
         ),
         migrations.AlterField(
-            model_name='synclogentry',
-            name='connection',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='log', to='connections.connection'),
+            model_name="synclogentry",
+            name="connection",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="log",
+                to="connections.connection",
+            ),
         ),
         migrations.AlterField(
-            model_name='synclogentry',
-            name='contact',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='sync_log', to='contacts.contact'),
+            model_name="synclogentry",
+            name="contact",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="sync_log",
+                to="contacts.contact",
+            ),
         ),
         migrations.AlterField(
-            model_name='synclogentry',
-            name='inbound',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='log', to='connections.inboundevent'),
+            model_name="synclogentry",
+            name="inbound",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="log",
+                to="connections.inboundevent",
+            ),
         ),
     ]
