@@ -106,9 +106,7 @@ def _ours(there: Stage, past: Past, port: int, profile: Path | None) -> Measured
     connection.refresh_from_db()
     # To the newest object: what the bare fetch asks for as well.
     until = datetime.fromtimestamp(past.end, UTC)
-    runs = [
-        historical.start(resource, until=until) for resource in connection.resources.select_related("connection")
-    ]
+    runs = [historical.start(resource, until=until) for resource in connection.resources.select_related("connection")]
     os.environ["STRIPE_API_BASE"] = there.environment["STRIPE_API_BASE"] = f"http://127.0.0.1:{port}"
     for run in runs:
         historical.pause(run)

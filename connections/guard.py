@@ -13,13 +13,14 @@ from connections.sources.stripe import order
 class Verdict(Enum):
     """`WANTED`: the payloads do not tell which state is newer, so the object is fetched.
 
-    `ENRICHED`: ours is kept, but for parts it lacked.
+    `ENRICHED`: ours is kept, but for parts it lacked. `HELD`: it came along with something else and says nothing new.
     """
 
     TAKEN = "taken"
     ENRICHED = "enriched"
     STALE = "stale"
     WANTED = "wanted"
+    HELD = "held"
 
 
 def already_held(row: RemoteObject | None, state: ObjectState) -> bool:

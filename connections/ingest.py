@@ -94,7 +94,10 @@ def ingest(connection: Connection, batch: list[Incoming], started: float | None 
     own_verdicts: list[Verdict | None] = []
     for outcome, group in zip(outcomes, states, strict=True):
         told = [next(verdicts) for _ in group]
-        outcome.stored = {s.key for s, verdict in zip(group, told, strict=True) if verdict in STORED}
+        # Its own object counts even where it says nothing new: it may be the first that asks for what follows from it.
+        # What came along counts only if it changed: everybody's price must not bring everybody's subscription anew.
+        kept = {s.key for s, verdict in zip(group, told, strict=True) if verdict in STORED}
+        outcome.stored = kept | {s.key for s, verdict in zip(group[:1], told, strict=False) if verdict is Verdict.HELD}
         own_verdicts.append(told[0] if told else None)
     _note_missing(work, batch, outcomes, own_verdicts)
     entries = _apply(work, batch, outcomes, own_verdicts)

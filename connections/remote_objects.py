@@ -58,7 +58,7 @@ def hold(
     met = meeting | touched
     locked = read(connection, met, lock=True)
     known |= locked
-    verdicts = [Verdict.TAKEN] * len(states)
+    verdicts = [Verdict.HELD] * len(states)
     told = [place for place, is_new in enumerate(news) if is_new]
     changed = _consider(connection, known, states, refs, told, verdicts)
     stored = [row for row in changed.values() if row.pk is not None]
