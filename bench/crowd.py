@@ -1,7 +1,7 @@
 """Many rows from a few: what the product made of a handful of customers, multiplied inside the database.
 
-Each new row is a copy of a real one with its keys, times and persons changed, so it has the width and the shape that the
-product gives it. `n` counts the new rows from 1 in every expression.
+Each new row is a copy of a real one with its keys, times and persons changed, so it has the width and the shape that
+the product gives it. `n` counts the new rows from 1 in every expression.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _LAST = [
     "Lamarr",
     "Wirth",
 ]
+_STATUSES: list[str] = [*[Status.ACTIVE] * 7, *[Status.CANCELLED] * 2, Status.PAYMENT_FAILED]
 _AGO = "statement_timestamp() - n * interval '{} seconds'"
 
 
@@ -36,7 +37,7 @@ def multiply(model: type[Model], count: int, **values: str) -> tuple[int, int]:
     table = model._meta.db_table
     columns = [field.column for field in model._meta.concrete_fields if not field.primary_key]
     names = ", ".join(f'"{column}"' for column in columns)
-    chosen = ", ".join(values.get(column, f'pattern."{column}"') for column in columns)
+    chosen = ", ".join(values.get(str(column), f'pattern."{column}"') for column in columns)
     with connection.cursor() as cursor:
         cursor.execute(
             f"with pattern as materialized (select *, row_number() over (order by id) - 1 as place from {table}), "  # noqa: S608
@@ -125,7 +126,7 @@ def _recurring_payments(count: int, of_whom: str) -> None:
         contact_id=of_whom,
         store_recurring_payment_id="'sub_crowd' || n",
         email="'person' || n || '@crowd.example'",
-        normalized_status=_one_of([Status.ACTIVE] * 7 + [Status.CANCELLED] * 2 + [Status.PAYMENT_FAILED], 1),
+        normalized_status=_one_of(_STATUSES, 1),
         payment_amount="500 + n % 9000",
         start_date=_AGO.format(600),
         next_payment_date="statement_timestamp() + (n % 2592000) * interval '1 second'",
@@ -149,5 +150,5 @@ def _orders(count: int, of_whom: str) -> None:
 
 
 def _one_of(words: list[str], step: int) -> str:
-    listed = ", ".join(f"'{word}'" for word in words)
+    listed = ", ".join(f"'{word!s}'" for word in words)
     return f"(array[{listed}])[1 + (n / {step}) % {len(words)}]"

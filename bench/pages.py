@@ -74,7 +74,8 @@ def main(arguments: list[str]) -> None:
         )
         print(empty.line(), flush=True)
         there.supervisor.stop("empty")
-        web, port = there.serve("web", "config.wsgi:application", 1, 8)
+        # Without workers /health/ says, rightly, that work waits.
+        web, port = there.serve("web", "config.wsgi:application", 1, 8, ready="/sign-in/")
         for name, path in pages.items():
             queries = _queries(client, path)
             print(_measure(there, name, web, port, path, cookie, chosen.looks, queries).line(empty), flush=True)
