@@ -8,7 +8,6 @@ import hmac
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import islice
 
 from bench.shop import Delivery
 
@@ -87,7 +86,3 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
     if length:
         await reader.readexactly(length)
     return int(lines[0].split(" ", 2)[1]), "connection: close" not in head
-
-
-def first(deliveries: list[Delivery], count: int) -> list[Delivery]:
-    return list(islice(deliveries, count))

@@ -50,9 +50,13 @@ def customers(patterns: list[list[str]], count: int, first: int = 0) -> Iterator
         yield [_like(text, number) for text in patterns[number % len(patterns)]]
 
 
+def numbered(text: str, mark: str) -> str:
+    """The JSON with everything that belongs to one customer renamed, so that it belongs to another."""
+    return _OWN.sub(lambda found: found[1] + mark if found[1] else f"{found[2]}.{mark}@{found[3]}", text)
+
+
 def _like(text: str, number: int) -> Delivery:
-    mark = f"{number:06d}"
-    body = _OWN.sub(lambda found: found[1] + mark if found[1] else f"{found[2]}.{mark}@{found[3]}", text)
+    body = numbered(text, f"{number:06d}")
     return Delivery(_id(body), body.encode())
 
 

@@ -157,6 +157,7 @@ def _column(field: models.Field[Any, Any], rows: Sequence[models.Model]) -> Colu
     if _sent(field) == "text":
         # Choices are strings of a kind of their own, which the driver would take for something else.
         return [None if value is None else str(value) for value in values]
-    if isinstance(field, models.DateTimeField) and field.auto_now_add:
-        return [field.pre_save(row, row._state.adding) for row in rows]
+    if isinstance(field, models.DateTimeField) and (field.auto_now or field.auto_now_add):
+        # Only where nothing is set: who calls knows whether a reader sees a difference.
+        return [field.pre_save(row, add=True) if v is None else v for row, v in zip(rows, values, strict=True)]
     return values

@@ -19,7 +19,6 @@ from connections.billings import billings_of
 from connections.models import Connection, Rederivation, RemoteObject, Resource
 from connections.neighbourhood import Neighbourhood
 from connections.remote_objects import Held
-from connections.sources.base import ObjectState
 from connections.sources.stripe import cut_lists, purchases, recurring, shapes
 from connections.sources.stripe.billing import Billing
 from connections.whole_lists import whole
@@ -74,16 +73,12 @@ def _meet(connection: Connection, keys: Iterable[str], held: Held | None) -> Nei
     ours = {key: held.rows[key] for key in wanted & held.ours} if held else {}
     rows = [*ours.values(), *remote_objects.read(connection, wanted - ours.keys()).values()]
     named = {key for row in rows for key in (row.key, *row.refs)}
-    remote_objects.lock(connection, {key for key in named if _is_met_at(key)} - (held.ours if held else set()))
+    remote_objects.lock(connection, {key for key in named if is_met_at(key)} - (held.ours if held else set()))
     return Neighbourhood(connection, ours.values())
 
 
-def meeting(states: Iterable[ObjectState]) -> set[str]:
-    """The keys at which workers with these states must meet, known before anything is read."""
-    return {key for state in states for key in shapes.references(state.body) if _is_met_at(key)}
-
-
-def _is_met_at(key: str) -> bool:
+def is_met_at(key: str) -> bool:
+    """Must workers that hold objects naming this one go one after the other?"""
     return _is_purchase(key) or _is_subscription(key)
 
 

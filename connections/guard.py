@@ -7,19 +7,20 @@ from enum import Enum
 from common.due import database_now
 from connections.models import RemoteObject
 from connections.sources.base import ObjectState
-from connections.sources.stripe import order, shapes
+from connections.sources.stripe import order
 
 
 class Verdict(Enum):
     """`WANTED`: the payloads do not tell which state is newer, so the object is fetched.
 
-    `ENRICHED`: ours is kept, but for parts it lacked.
+    `ENRICHED`: ours is kept, but for parts it lacked. `HELD`: it came along with something else and says nothing new.
     """
 
     TAKEN = "taken"
     ENRICHED = "enriched"
     STALE = "stale"
     WANTED = "wanted"
+    HELD = "held"
 
 
 def already_held(row: RemoteObject | None, state: ObjectState) -> bool:
@@ -34,9 +35,15 @@ def already_held(row: RemoteObject | None, state: ObjectState) -> bool:
     )
 
 
-def consider(row: RemoteObject, state: ObjectState) -> Verdict:
-    """Let the row take the state, or not (docs/architecture.md, the guard's table). Changes the row, saves nothing."""
-    return _enrich(row, state, _judge(row, state))
+def consider(row: RemoteObject, state: ObjectState, refs: list[str]) -> Verdict:
+    """Let the row take the state, or not (docs/architecture.md, the guard's table). Changes the row, saves nothing.
+
+    `refs`: keys of the objects that the state's body names.
+    """
+    verdict = _enrich(row, state, _judge(row, state))
+    if verdict is Verdict.TAKEN:
+        row.refs = refs
+    return verdict
 
 
 def _judge(row: RemoteObject, state: ObjectState) -> Verdict:
@@ -80,7 +87,6 @@ def _suspicious(row: RemoteObject, state: ObjectState) -> bool:
 def _take(row: RemoteObject, state: ObjectState) -> Verdict:
     row.body = order.completed(row.type, state.body, row.body)
     row.as_of, row.previous = state.as_of, state.previous
-    row.refs = shapes.references(state.body)
     row.event_id, row.event_type, row.api_version = state.event_id, state.event_type, state.api_version
     row.deleted_at = state.as_of if state.deleted else None
     row.wanted_at, row.wanted_attempts, row.wanted_error = None, 0, ""

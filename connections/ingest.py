@@ -88,13 +88,16 @@ def ingest(connection: Connection, batch: list[Incoming], started: float | None 
         _states(incoming) if admitted_or_supporting(o) else [] for incoming, o in zip(batch, outcomes, strict=True)
     ]
     all_states = [state for group in states for state in group]
-    held = remote_objects.hold(connection, all_states, _needed(batch, outcomes), derived.meeting(all_states))
+    held = remote_objects.hold(connection, all_states, _needed(batch, outcomes), derived.is_met_at)
     work = _Batch(connection, resources, targets(), held)
     verdicts = iter(held.verdicts)
     own_verdicts: list[Verdict | None] = []
     for outcome, group in zip(outcomes, states, strict=True):
         told = [next(verdicts) for _ in group]
-        outcome.stored = {s.key for s, verdict in zip(group, told, strict=True) if verdict in STORED}
+        # Its own object counts even where it says nothing new: it may be the first that asks for what follows from it.
+        # What came along counts only if it changed: everybody's price must not bring everybody's subscription anew.
+        kept = {s.key for s, verdict in zip(group, told, strict=True) if verdict in STORED}
+        outcome.stored = kept | {s.key for s, verdict in zip(group[:1], told, strict=False) if verdict is Verdict.HELD}
         own_verdicts.append(told[0] if told else None)
     _note_missing(work, batch, outcomes, own_verdicts)
     entries = _apply(work, batch, outcomes, own_verdicts)

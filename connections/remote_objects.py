@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.db.models.base import ModelState
 
 from common import rows as bulk
 from common.due import database_now
@@ -15,6 +16,7 @@ from common.text import loads
 from connections.guard import Verdict, already_held, consider
 from connections.models import Connection, RemoteObject
 from connections.sources.base import HeldObject, ObjectState
+from connections.sources.stripe import shapes
 
 
 @dataclass
@@ -36,12 +38,14 @@ def as_held(row: RemoteObject) -> HeldObject:
     return HeldObject(row.type, row.external_id, as_of, row.body or {}, bool(row.deleted_at), row.event_type)
 
 
-def hold(connection: Connection, states: list[ObjectState], needed: set[str], meeting: Iterable[str] = ()) -> Held:
+def hold(
+    connection: Connection, states: list[ObjectState], needed: set[str], meets: Callable[[str], bool] | None = None
+) -> Held:
     """Let the guard consider every state in turn; also load the `needed` objects.
 
-    Rows are locked until the caller's transaction ends, together with those of `meeting`, which are made, empty, where
-    they do not exist: first what exists, in order of key, then what is new, in the same order, so that transactions
-    wait for each other instead of locking crosswise.
+    Rows are locked until the caller's transaction ends, and so are those they name at which workers must meet
+    (`meets`), made, empty, where they do not exist: first what exists, in order of key, then what is new, in the same
+    order, so that transactions wait for each other instead of locking crosswise.
     """
     # Objects that only come along unchanged (a price in each of ten thousand subscriptions) are not locked.
     along = {state.key for state in states if state.fetched} | needed
@@ -49,19 +53,21 @@ def hold(connection: Connection, states: list[ObjectState], needed: set[str], me
     news = [not already_held(known.get(state.key), state) for state in states]
     touched = {state.key for state, is_new in zip(states, news, strict=True) if is_new}
     touched |= {key for key in needed if key not in known or known[key].body is None}
-    met = {*meeting, *touched}
+    refs = [shapes.references(state.body) for state in states]
+    meeting = {key for named in refs for key in named if meets(key)} if meets else set()
+    met = meeting | touched
     locked = read(connection, met, lock=True)
     known |= locked
-    verdicts = [Verdict.TAKEN] * len(states)
-    told = [(place, state) for place, (state, is_new) in enumerate(zip(states, news, strict=True)) if is_new]
-    changed = _consider(connection, known, told, verdicts)
+    verdicts = [Verdict.HELD] * len(states)
+    told = [place for place, is_new in enumerate(news) if is_new]
+    changed = _consider(connection, known, states, refs, told, verdicts)
     stored = [row for row in changed.values() if row.pk is not None]
-    known |= {key: _blank(connection, *_parts(key)) for key in {*meeting} - known.keys()}
+    known |= {key: _blank(connection, *_parts(key)) for key in meeting - known.keys()}
     if elsewhere := _insert([row for row in known.values() if row.pk is None]):
         # Another transaction made these meanwhile. It has ended, or we would still wait.
         found = read(connection, elsewhere, lock=True)
         known |= found
-        later = _consider(connection, known, [(place, state) for place, state in told if state.key in found], verdicts)
+        later = _consider(connection, known, states, refs, [p for p in told if states[p].key in found], verdicts)
         stored += later.values()
         changed |= later
     bulk.update(sorted(stored, key=lambda row: (row.type, row.external_id)), _STATE)
@@ -69,15 +75,21 @@ def hold(connection: Connection, states: list[ObjectState], needed: set[str], me
 
 
 def _consider(
-    connection: Connection, known: dict[str, RemoteObject], told: list[tuple[int, ObjectState]], verdicts: list[Verdict]
+    connection: Connection,
+    known: dict[str, RemoteObject],
+    states: list[ObjectState],
+    refs: list[list[str]],
+    places: list[int],
+    verdicts: list[Verdict],
 ) -> dict[str, RemoteObject]:
-    """Let the guard judge states, each with its place among the verdicts. The rows that changed, by key."""
+    """Let the guard judge the states at these places. The rows that changed, by key."""
     changed = {}
-    for place, state in told:
+    for place in places:
+        state = states[place]
         row = known.get(state.key)
         if row is None:
             row = known[state.key] = _blank(connection, state.type, state.external_id)
-        verdicts[place] = consider(row, state)
+        verdicts[place] = consider(row, state, refs[place])
         if verdicts[place] is not Verdict.STALE:
             changed[state.key] = row
     return changed
@@ -169,7 +181,12 @@ def known_keys(connection: Connection, keys: Iterable[str], *, lock: bool = Fals
 def row_of(values: Sequence[Any]) -> RemoteObject:
     """A row from the values of SELECT."""
     parsed = [loads(value) if place in _JSON and value is not None else value for place, value in enumerate(values)]
-    return RemoteObject.from_db("default", _NAMES, parsed)
+    # As from_db does it, without the work of __init__ for each field: every event reads a handful of these.
+    row = RemoteObject.__new__(RemoteObject)
+    row._state = ModelState()
+    row._state.adding, row._state.db = False, "default"
+    row.__dict__.update(zip(_NAMES, parsed, strict=True))
+    return row
 
 
 _JSON = {_NAMES.index("body"), _NAMES.index("previous")}

@@ -17,7 +17,7 @@ class InboundEvent(DueRow):
     releases them.
     """
 
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="inbound_events")
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="inbound_events", db_index=False)
     event_id = models.CharField(max_length=255)
     via = models.CharField(max_length=10, choices=Origin.choices)
     type = models.CharField(max_length=120, blank=True, default="")

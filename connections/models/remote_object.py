@@ -14,7 +14,7 @@ class RemoteObject(models.Model):
     is a wish. `wanted_at`: fetch it from then on (moved ahead while a worker fetches it, so it comes back by itself).
     """
 
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="remote_objects")
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="remote_objects", db_index=False)
     type = models.CharField(max_length=40, help_text="Stripe's `object`, with dots as underscores")
     external_id = models.CharField(max_length=255)
     as_of = models.DateTimeField(null=True, blank=True)

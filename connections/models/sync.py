@@ -233,10 +233,12 @@ class SyncLogEntry(models.Model):
 
     TROUBLE = (Result.FAILED, Result.DEAD)
 
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="log")
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="log", db_index=False)
     resource_kind = models.CharField(max_length=20, blank=True, default="")
     run = models.ForeignKey(SyncRun, on_delete=models.SET_NULL, null=True, blank=True, related_name="log")
-    inbound = models.ForeignKey(InboundEvent, on_delete=models.SET_NULL, null=True, blank=True, related_name="log")
+    inbound = models.ForeignKey(
+        InboundEvent, on_delete=models.SET_NULL, null=True, blank=True, related_name="log", db_index=False
+    )
     mapping = models.ForeignKey(FieldMapping, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     replay = models.PositiveSmallIntegerField(default=0, help_text="0, or the number of the replay")
     via = models.CharField(max_length=10, choices=Origin.choices)
@@ -244,7 +246,7 @@ class SyncLogEntry(models.Model):
     event_type = models.CharField(max_length=120, blank=True, default="")
     object_id = models.CharField(max_length=255, blank=True, default="")
     contact = models.ForeignKey(
-        "contacts.Contact", on_delete=models.SET_NULL, null=True, blank=True, related_name="sync_log"
+        "contacts.Contact", on_delete=models.SET_NULL, null=True, blank=True, related_name="sync_log", db_index=False
     )
     contact_email = models.CharField(max_length=320, blank=True, default="")
     result = models.CharField(max_length=10, choices=Result.choices)

@@ -32,7 +32,9 @@ class Activity(models.Model):
     `dispatched_at` is empty until automations have looked at it; history's activities are born dispatched.
     """
 
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="activities", null=True, blank=True)
+    contact = models.ForeignKey(
+        Contact, on_delete=models.CASCADE, related_name="activities", null=True, blank=True, db_index=False
+    )
     kind = models.CharField(max_length=30, choices=Kind.choices)
     occurred_at = models.DateTimeField(help_text="when it happened at the source")
     recorded_at = models.DateTimeField(db_default=Now())

@@ -61,9 +61,10 @@ def test_a_signed_event_is_stored_and_answered(post: Post) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["", "nonsense", "t=,v1=", "v1=abc", "t=1790000000", f"t={int(time.time())},v0=abc", "t=1,v1=" + "a" * 9000],
+    ["", "nonsense", "t=,v1=", "v1=abc", "t=1790000000", "t=NOW,v0=abc", "t=1,v1=" + "a" * 9000],
 )
 def test_a_forged_delivery_is_refused_and_leaves_nothing(post: Post, header: str) -> None:
+    header = header.replace("NOW", str(int(time.time())))
     assert post(event(1, "customer.created", int(time.time())), header=header) == 400
     assert not InboundEvent.objects.exists()
 

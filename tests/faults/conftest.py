@@ -44,10 +44,7 @@ def powered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 @pytest.fixture
 def machine(powered: Machine, django_db_blocker: DjangoDbBlocker, settings: Any) -> Iterator[Machine]:
     """The machine with an empty database, which is this process's database too; nothing of the product runs yet."""
-    for name in ("postgres", "valkey"):
-        if name not in powered.running():
-            powered.again(name)
-        powered.thaw(name)
+    powered.mend()
     powered.flush_broker()
     settings.SITE_URL, settings.STRIPE_API_BASE = powered.site, powered.stripe_base
     kept = {name: database.settings_dict[name] for name in ("HOST", "PORT", "NAME", "USER", "PASSWORD")}
@@ -59,9 +56,7 @@ def machine(powered: Machine, django_db_blocker: DjangoDbBlocker, settings: Any)
             call_command("flush", interactive=False, verbosity=0)
             yield powered
         finally:
-            # What a test that failed has left behind must not fail the next one.
-            for name in powered.running():
-                powered.thaw(name)
+            powered.mend()
             powered.rest()
             connections.close_all()
             database.settings_dict.update(kept)

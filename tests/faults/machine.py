@@ -120,6 +120,14 @@ class Machine:
             connections.close_all()
             eventually(self.database_answers, timeout=60, what="PostgreSQL answers")
 
+    def mend(self) -> None:
+        """What a test that failed has left behind must not fail the next one: engines run, nothing is frozen."""
+        for name in ("postgres", "valkey"):
+            if name not in self.running():
+                self.again(name)
+        for name in self.running():
+            self.thaw(name)
+
     # --- Faults ---
 
     def kill(self, name: str) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from common.due import MAX_CLAIMS
 from connections.models import Connection, InboundEvent
@@ -108,18 +109,24 @@ def test_postgres_crashes(
     machine.start_product()
     pids = {name: machine.pid(name) for name in ("web", "worker", "beat")}
     for number in range(amount("CRASHES", 3)):
+        before = InboundEvent.objects.count()
         happened(account)
-        eventually(lambda: unfinished() > 10, timeout=30)
+        eventually(partial(_came, before + 10), timeout=30, what="events came in")
         machine.crash_postgres()
+        account.create_customer(email=f"away{number}@mill.example")
         if number == 0:
             eventually(lambda: any(attempt["status"] == 503 for attempt in stripe.attempts()), timeout=30)
         machine.again("postgres")
-        eventually(machine.web_answers, timeout=20)
+        eventually(machine.web_answers, timeout=60)  # the pool of the web waits ever longer between its tries
     eventually(settled, timeout=120)
     assert {name: machine.pid(name) for name in pids} == pids
     assert all(machine.supervisor.alive(name) for name in pids)
     machine.rest()
     assert_clean(account, again=True)
+
+
+def _came(count: int) -> bool:
+    return InboundEvent.objects.count() > count
 
 
 def test_killer_events_are_set_aside_alone(

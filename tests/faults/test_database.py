@@ -7,10 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 
 import psycopg
+import time_machine
 from django.db import OperationalError, transaction
 from django.db import connection as database
+from django.db.models.functions import Now
 
 from common.origin import Origin
 from connections import inbox
@@ -139,3 +142,21 @@ def _store(connection: Connection, account: SandboxAccount) -> None:
 def _drain() -> None:
     inbox.drain()
     database.close()
+
+
+def test_the_clock_of_a_worker_decides_nothing(connected: Connection, account: SandboxAccount, stripe: Sandbox) -> None:
+    """Row 46: claims, leases and waits go by the database's clock, wherever the process believes to be in time."""
+    stripe.hold()
+    account.create_customer(email="ada@mill.example")
+    _store(connected, account)
+    with time_machine.travel(datetime.now(UTC) - timedelta(hours=1)):
+        (mine,) = InboundEvent.objects.claim(1)
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=1)):
+        assert InboundEvent.objects.release_expired() == []
+        assert InboundEvent.objects.claim(1) == []
+        mine.later(timedelta(minutes=5))
+        assert InboundEvent.objects.claim(1) == []
+    with time_machine.travel(datetime.now(UTC) - timedelta(hours=1)):
+        InboundEvent.objects.update(next_attempt_at=Now())
+        inbox.drain()
+    assert InboundEvent.objects.get().state == "done"

@@ -117,3 +117,20 @@ def test_every_address_is_kept_or_said(post: Post, address: str) -> None:
     assert not Contact.objects.filter(email__contains="\n").exists()
     if not Contact.objects.exists():
         assert set(SyncLogEntry.objects.values_list("result", flat=True)) == {"skipped"}
+
+
+def test_two_events_of_one_payment(
+    stripe: Sandbox, account: SandboxAccount, connect: Callable[..., Any], live_hook: None
+) -> None:
+    """Row 8: Stripe may tell one change by two events. Both are kept; order and payment happened once."""
+    connect("charge")
+    charge = account.charge(None, amount=700, currency="eur", receipt_email="ada@mill.example")
+    stripe.deliver()
+    work()
+    account.emit("charge.succeeded", charge)
+    stripe.deliver()
+    work()
+    assert SyncLogEntry.objects.filter(event_type="charge.succeeded").count() == 2
+    assert Order.objects.get().total == 700
+    assert Activity.objects.filter(kind="order.created").count() == 1
+    assert Activity.objects.filter(kind="order.paid").count() <= 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,7 @@ _RESOURCE_OF = {
     "payment_intent": "charge",
 }
 _DEEPEST = 12
+_CONTAINERS = (dict, list)
 # Workers share the inbox by lanes, so that two do not meet at one customer. More than so many help no further.
 LANES = 16
 
@@ -199,21 +200,23 @@ def embedded(body: Json, as_of: datetime) -> list[ObjectState]:
             deleted=inner.get("deleted") is True,
             fetched=True,
         )
-        for inner in _inside(body, 0)
+        for inner in _inside(body)
     ]
 
 
-def _inside(value: Any, depth: int) -> Iterator[Json]:
-    if depth > _DEEPEST:
-        return
-    if isinstance(value, dict):
-        if depth and shapes.object_type(value) in _HELD and isinstance(value.get("id"), str) and value["id"]:
-            yield value
-        for inner in value.values():
-            yield from _inside(inner, depth + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _inside(inner, depth + 1)
+def _inside(body: Json) -> Iterator[Json]:
+    """Every whole object in it, itself left out. A plain stack: this walk is a tenth of what an event costs."""
+    waiting: list[tuple[Any, int]] = [(i, 1) for i in body.values() if isinstance(i, _CONTAINERS)]
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, dict):
+            if shapes.object_type(value) in _HELD and isinstance(value.get("id"), str) and value["id"]:
+                yield value
+            inside: Iterable[Any] = value.values()
+        else:
+            inside = value
+        if depth < _DEEPEST:
+            waiting += [(inner, depth + 1) for inner in inside if isinstance(inner, _CONTAINERS)]
 
 
 def _is_preview(event_type: str) -> bool:
