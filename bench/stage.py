@@ -50,13 +50,15 @@ class Stage:
         self.supervisor.start(program)
         return self.supervisor.pids()[program.name]
 
-    def serve(self, name: str, application: str, workers: int, threads: int) -> tuple[int, int]:
-        """A granian of `workers` processes; (process id, port)."""
+    def serve(
+        self, name: str, application: str, workers: int, threads: int, ready: str = "/health/"
+    ) -> tuple[int, int]:
+        """A granian of `workers` processes; (process id, port). `ready`: a page that answers 200 once it is up."""
         port = free_port(8600)
         command = python("-m", "granian", application, "--interface", "wsgi", "--host", "127.0.0.1")
         command += ["--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads), "--no-ws"]
         pid = self.start(Program(name, command, {**self.environment, "PROCESS": "web"}))
-        wait_until_ready(self.supervisor, name, port, "/health/")
+        wait_until_ready(self.supervisor, name, port, ready)
         return pid, port
 
     def start_workers(self, processes: int = 2) -> int:

@@ -21,7 +21,8 @@ from connections import api, historical, reconcile_pages
 from connections.historical import Stopped
 from connections.inbox import Moved
 from connections.models import Connection, ConnectionStatus, Resource, Sighting, SyncRun, SyncWindow
-from connections.reconcile_pages import CURRENT, UNSEEN
+from connections.reconcile_pages import CURRENT
+from connections.reconcile_writes import UNSEEN
 from connections.sources.base import SourceError
 from connections.sources.stripe.events import RESOURCES
 from connections.sources.stripe.listing import LISTINGS

@@ -1,0 +1,229 @@
+"""Web and workers on two hosts share the work; only DATABASE_URL and REDIS_URL say where they are (docs/scaling.md).
+
+Each host is a network namespace with a wire to the machine that has PostgreSQL and Valkey. Without the right to make
+namespaces (it needs root and Linux) each is a group of processes with an address of its own. Nothing else is inherited:
+`env -i` gives each process its configuration alone.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from django.db import connection as database
+from django.db import connections
+
+from connections import setup
+from connections.setup import Choice
+from connections.sources.stripe import events
+from local import product
+from local.processes import Program
+from sandbox.stripe import serve
+from sandbox.stripe.server import Server
+from sandbox.stripe.world import World
+from tests.connections.conftest import ROWS
+from tests.connections.test_any_order import KINDS, happened
+from tests.faults.audit import assert_clean
+from tests.faults.conftest import STRIPE_PORT, unfinished
+from tests.faults.machine import Machine
+from tests.waiting import eventually
+
+WAVES = 12
+# The address a session came to tells which host it is of: each reaches the database by a wire of its own.
+WATCH = """
+    create table watched (what text, host text);
+    create function watch() returns trigger language plpgsql as $$ begin
+        if inet_server_addr() is not null and (tg_op = 'INSERT' or new.state = 'done' and old.state = 'running') then
+            insert into watched values (tg_op, host(inet_server_addr()));
+        end if;
+        return null;
+    end $$;
+    create trigger watch after insert or update on connections_inboundevent for each row execute function watch();
+"""
+
+
+@dataclass(frozen=True)
+class Host:
+    """`wire`: the server's address on the wire to this host. `prefix` runs a command on the host."""
+
+    name: str
+    address: str
+    wire: str
+    prefix: tuple[str, ...] = ()
+
+
+@pytest.fixture
+def hosts() -> Iterator[list[Host]]:
+    made = [
+        Host(f"mr{os.getpid()}{name}", f"10.88.{number}.2", f"10.88.{number}.1")
+        for number, name in ((101, "a"), (102, "b"))
+    ]
+    try:
+        if os.getuid() == 0 and shutil.which("ip") and all(_wired(host) for host in made):
+            yield [replace(host, prefix=("ip", "netns", "exec", host.name)) for host in made]
+        else:
+            yield [Host(name, "127.0.0.1", f"127.88.0.{number}") for number, name in ((1, "a"), (2, "b"))]
+    finally:
+        for host in made:
+            _ip(f"netns delete {host.name}")
+
+
+def _wired(host: Host) -> bool:
+    """A namespace, and a pair of devices as its wire, which go with it."""
+    here, there = f"{host.name}0", f"{host.name}1"
+    return all(
+        _ip(command)
+        for command in (
+            f"netns add {host.name}",
+            f"link add {here} type veth peer name {there} netns {host.name}",
+            f"address add {host.wire}/24 dev {here}",
+            f"link set {here} up",
+            f"-n {host.name} address add {host.address}/24 dev {there}",
+            f"-n {host.name} link set {there} up",
+            f"-n {host.name} link set lo up",
+        )
+    )
+
+
+def _ip(command: str) -> bool:
+    with suppress(FileNotFoundError):
+        return subprocess.run(["ip", *command.split()], capture_output=True, check=False).returncode == 0
+    return False
+
+
+@pytest.fixture
+def servers(machine: Machine, hosts: list[Host]) -> Iterator[Machine]:
+    """The machine without a web or workers, its PostgreSQL and Valkey reachable by TCP from both hosts."""
+    for name in ("web", "worker", "beat"):
+        if name in machine.running():
+            machine.kill(name)
+    before = {name: machine.supervisor.programs[name] for name in ("postgres", "valkey")}
+    wires = [host.wire for host in hosts]
+    rules = machine.folder / "postgres" / "pg_hba.conf"
+    rules.write_text(rules.read_text() + "".join(f"host all millrace {wire}/24 trust\n" for wire in wires))
+    more = {
+        "postgres": ["-c", f"listen_addresses={','.join(wires)}"],
+        "valkey": ["--bind", "127.0.0.1", *wires, "--protected-mode", "no"],
+    }
+    try:
+        for name, options in more.items():
+            _start_again(machine, replace(before[name], command=[*before[name].command, *options]))
+        with _watching():
+            yield machine
+    finally:
+        for program in before.values():
+            _start_again(machine, program)
+
+
+def _start_again(machine: Machine, program: Program) -> None:
+    connections.close_all()
+    machine.stop(program.name)
+    machine.supervisor.programs[program.name] = program
+    machine.again(program.name)
+
+
+@contextmanager
+def _watching() -> Iterator[None]:
+    with database.cursor() as cursor:
+        cursor.execute(WATCH)
+    try:
+        yield
+    finally:
+        with database.cursor() as cursor:
+            cursor.execute("drop trigger watch on connections_inboundevent; drop function watch; drop table watched")
+
+
+def test_two_hosts_share_the_work(servers: Machine, hosts: list[Host], settings: Any) -> None:
+    """Deliveries come in at A's web; the workers of A and of B apply them; then the audit of every fault."""
+    first, second = hosts
+    settings.SITE_URL = f"http://{first.address}:{servers.web_port}"
+    world = World()
+    with serve(world, port=STRIPE_PORT) as stripe, _stripe_on_the_wires(world, hosts):
+        stripe.deliveries(retry_after=0.25, attempts=60, timeout=10)
+        common = {
+            "SECRET_KEY": os.environ["SECRET_KEY"],
+            "FIELD_KEYS": os.environ["FIELD_KEYS"],
+            "SITE_URL": settings.SITE_URL,
+        }
+        _start(servers, first, common, _web(servers, first), product.beat(servers.data, {}), *_workers())
+        _start(servers, second, common, *_workers())
+        eventually(lambda: _answers(first, servers.web_port), timeout=60, what="the web of host A answers")
+        account = stripe.account("main", local_webhooks=True)
+        connection = setup.connect(account.key)
+        for kind in KINDS:
+            setup.add_resource(connection, Choice(kind, "new_only", "all", events.defaults(kind), ROWS))
+
+        for _ in range(WAVES):
+            happened(account)
+            eventually(lambda: stripe.deliveries()["idle"] and not unfinished(), timeout=60)
+            if len(_who("UPDATE")) == 2:
+                break
+        assert set(_who("INSERT")) == {first.wire}, "A's web stored each event"
+        assert set(_who("UPDATE")) == {first.wire, second.wire}, "workers of both applied some"
+        servers.stop(*(name for name in servers.running() if name not in ("postgres", "valkey")))
+        assert_clean(account, again=True)
+
+
+@contextmanager
+def _stripe_on_the_wires(world: World, hosts: list[Host]) -> Iterator[None]:
+    """The sandbox at the same port on each wire; its own address is only reached from this machine."""
+    doors = [Server(world, host.wire, STRIPE_PORT) for host in hosts]
+    for door in doors:
+        threading.Thread(target=door.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield
+    finally:
+        for door in doors:
+            door.shutdown()
+            door.server_close()
+
+
+def _web(machine: Machine, host: Host) -> Program:
+    program = product.web(machine.web_port, {})
+    return replace(program, command=[host.address if part == "127.0.0.1" else part for part in program.command])
+
+
+def _workers() -> list[Program]:
+    return [product.worker({}), product.stripe_worker({})]
+
+
+def _start(machine: Machine, host: Host, common: dict[str, str], *programs: Program) -> None:
+    own = {
+        "DATABASE_URL": f"postgres://millrace@{host.wire}:5432/postgres",
+        "REDIS_URL": f"redis://{host.wire}:{machine.valkey_port}/0",
+        # Only the sandbox needs this; Stripe has one address for everybody.
+        "STRIPE_API_BASE": f"http://{host.wire}:{STRIPE_PORT}",
+    }
+    for program in programs:
+        told = {"PATH": os.environ["PATH"], **common, **own, **program.environment}
+        alone = ["env", "-i", *(f"{name}={value}" for name, value in told.items())]
+        assert program.command[0] == sys.executable
+        command = [*host.prefix, *alone, *program.command]
+        machine.supervisor.start(replace(program, name=f"{program.name} of {host.name}", command=command))
+
+
+def _answers(host: Host, port: int) -> bool:
+    wire = http.client.HTTPConnection(host.address, port, timeout=5)
+    try:
+        wire.request("GET", "/sign-in/")
+        return wire.getresponse().status == http.client.OK
+    except OSError:
+        return False
+    finally:
+        wire.close()
+
+
+def _who(what: str) -> dict[str, int]:
+    """How many events each host stored (INSERT) or applied (UPDATE), by the address of its wire."""
+    with database.cursor() as cursor:
+        cursor.execute("select host, count(*) from watched where what = %s group by host", [what])
+        return dict(cursor.fetchall())
