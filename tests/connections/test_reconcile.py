@@ -237,6 +237,7 @@ def test_a_killed_check_goes_on_at_its_page(
     account.play("grow", count=350)
     resource = connect("customer", sync="history_and_new")
     work()
+    a_day_passes()
     account.alter(account.objects("customer")[340]["id"], name="Changed Untold")
     runs = reconcile.start(resource.connection, full=True)
     (window,) = SyncWindow.objects.filter(run=runs[0], listing="customer").order_by("pk")[:1]
