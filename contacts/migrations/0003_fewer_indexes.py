@@ -5,25 +5,31 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('contacts', '0002_merge'),
+        ("contacts", "0002_merge"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='activity',
-            name='contact',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='activities', to='contacts.contact'),
+            model_name="activity",
+            name="contact",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="activities",
+                to="contacts.contact",
+            ),
         ),
         migrations.AlterField(
-            model_name='contacttag',
-            name='contact',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='contacts.contact'),
+            model_name="contacttag",
+            name="contact",
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to="contacts.contact"),
         ),
         migrations.AlterField(
-            model_name='contacttag',
-            name='tag',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='contacts.tag'),
+            model_name="contacttag",
+            name="tag",
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to="contacts.tag"),
         ),
     ]
