@@ -99,7 +99,7 @@ def main(arguments: list[str]) -> None:
 
 def _ours(there: Stage, past: Past, port: int, profile: Path | None) -> Measured:
     from connections import historical
-    from connections.models import Connection, SyncRun
+    from connections.models import Connection
 
     connection = connect_shop(there, kinds=KINDS)
     Connection.objects.update(account_created_at=datetime.fromtimestamp(past.begin, UTC))
@@ -110,10 +110,7 @@ def _ours(there: Stage, past: Past, port: int, profile: Path | None) -> Measured
     os.environ["STRIPE_API_BASE"] = there.environment["STRIPE_API_BASE"] = f"http://127.0.0.1:{port}"
     for run in runs:
         historical.pause(run)
-    if profile:
-        measured = _in_this_process(there, past, runs, profile)
-    else:
-        measured = _by_worker(there, past, runs)
+    measured = _in_this_process(there, past, runs, profile) if profile else _by_worker(there, past, runs)
     print(measured.line(), flush=True)
     _check(past)
     return measured

@@ -55,7 +55,10 @@ class Neighbourhood:
                 self._naming.setdefault(ref, {})[row.key] = row
 
 
+# Only the refs may be looked up: few objects name a key, while by the statistics of a growing table an account seems to
+# have so few invoices that all of them are read.
 _WHERE = """ from connections_remoteobject as o
-    where o.connection_id = %b and o.type = any(%b::varchar[]) and o.refs && %b::varchar[] and o.id <> all(%b::int8[])
+    where o.connection_id + 0 = %b and o.type || '' = any(%b::text[]) and o.refs && %b::varchar[]
+      and o.id <> all(%b::int8[])
 """
 _NAMING = remote_objects.SELECT + _WHERE

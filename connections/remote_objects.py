@@ -89,9 +89,13 @@ def _consider(
         row = known.get(state.key)
         if row is None:
             row = known[state.key] = _blank(connection, state.type, state.external_id)
+        before = None if row.wanted_at or row.deleted_at else row.body
         verdicts[place] = consider(row, state, refs[place])
         if verdicts[place] is not Verdict.STALE:
             changed[state.key] = row
+        if state.fetched and not state.deleted and verdicts[place] is Verdict.TAKEN and row.body == before:
+            # Only seen again, as every customer is with each of its invoices: nothing follows from that.
+            verdicts[place] = Verdict.HELD
     return changed
 
 

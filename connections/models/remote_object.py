@@ -34,7 +34,8 @@ class RemoteObject(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint("connection", "type", "external_id", name="remote_object_once")]
         indexes = [
-            GinIndex(fields=["refs"], name="remote_object_refs"),
+            # Every batch asks this index for a hundred keys, and each would read a pending list from end to end.
+            GinIndex(fields=["refs"], name="remote_object_refs", fastupdate=False),
             models.Index(
                 fields=["connection", "wanted_at"],
                 name="remote_object_wanted",

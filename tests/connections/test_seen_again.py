@@ -1,0 +1,59 @@
+"""What comes along with many records must not bring everything that hangs on it anew with each of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection as database
+from django.db import transaction
+
+from connections import remote_objects
+from connections.guard import Verdict
+from connections.models import Connection, RemoteObject
+from connections.sources.base import Json, ObjectState
+
+pytestmark = pytest.mark.django_db
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def connection() -> Connection:
+    return Connection.objects.create(account="acct_seen", name="Seen")
+
+
+def read(kind: str, body: Json, hours: int = 0) -> ObjectState:
+    return ObjectState(kind, f"{kind}_1", NOON + timedelta(hours=hours), {"id": f"{kind}_1", **body}, fetched=True)
+
+
+def hold(connection: Connection, *states: ObjectState) -> list[Verdict]:
+    with transaction.atomic():
+        return remote_objects.hold(connection, list(states), set()).verdicts
+
+
+def test_a_price_seen_again_is_no_news(connection: Connection) -> None:
+    assert hold(connection, read("price", {"unit_amount": 900})) == [Verdict.TAKEN]
+    assert hold(connection, read("price", {"unit_amount": 900}, 1)) == [Verdict.HELD]
+    assert hold(connection, read("price", {"unit_amount": 950}, 2)) == [Verdict.TAKEN]
+
+
+def test_a_customer_seen_again_is_known_to_be_fresh(connection: Connection) -> None:
+    """Facts of a contact are compared by when they were true, so the moment is kept though nothing follows from it."""
+    hold(connection, read("customer", {"email": "ada@mill.example"}))
+    assert hold(connection, read("customer", {"email": "ada@mill.example"}, 1)) == [Verdict.HELD]
+    assert RemoteObject.objects.get().as_of == NOON + timedelta(hours=1)
+    assert hold(connection, read("customer", {"email": "ada@new.example"}, 2)) == [Verdict.TAKEN]
+
+
+def test_an_object_that_was_wished_for_is_news_though_the_same(connection: Connection) -> None:
+    """Somebody waits for it."""
+    hold(connection, read("customer", {"email": "ada@mill.example"}))
+    RemoteObject.objects.update(wanted_at=NOON)
+    assert hold(connection, read("customer", {"email": "ada@mill.example"}, 1)) == [Verdict.TAKEN]
+
+
+def test_the_index_of_names_keeps_no_pending_list() -> None:
+    """Each of a hundred keys asked for would read it from end to end: 30 ms a question instead of 0.3."""
+    with database.cursor() as cursor:
+        cursor.execute("select reloptions from pg_class where relname = 'remote_object_refs'")
+        assert cursor.fetchone()[0] == ["fastupdate=off"]
