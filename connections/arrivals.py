@@ -60,8 +60,9 @@ def _store(group: list[Arrival]) -> None:
     try:
         _insert(group)
     except Exception as error:
-        if len(group) == 1:
-            group[0].error = error
+        if len(group) == 1 or _is_without_database(error):
+            for arrival in group:
+                arrival.error = error
         else:
             # One that cannot be stored must not take the others along.
             for arrival in group:
@@ -94,12 +95,23 @@ def _insert(group: Iterable[Arrival]) -> None:
         try:
             live = set(rows.execute(_INSERT, columns))
             break
-        except OperationalError:
-            # Deadlocks are the only ones that may pass; without a database the next try fails as well, at once.
-            if attempt == _CROSSWISE_TRIES:
+        except OperationalError as error:
+            # Only crosswise locks pass at once.
+            if attempt == _CROSSWISE_TRIES or _sqlstate(error) not in ("40001", "40P01"):
                 raise
     for arrival in ordered:
         arrival.taken = (arrival.connection_id, arrival.epoch) in live
+
+
+def _is_without_database(error: Exception) -> bool:
+    """No connection: not to be had, lost, or ended by a server that stops. Each next try would wait as long again,
+    while everybody waits for us.
+    """
+    return isinstance(error, OperationalError) and _sqlstate(error).startswith(("none", "08", "53", "57P"))
+
+
+def _sqlstate(error: Exception) -> str:
+    return getattr(error.__cause__, "sqlstate", None) or "none"
 
 
 _CONNECTED = [Connection.State.ACTIVE.value, Connection.State.AUTH_FAILED.value]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.db import connection as database
@@ -24,6 +25,10 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 DRAIN_SECONDS = 20
 _CROSSWISE_TRIES = 5
+_REST = timedelta(seconds=1)
+# SQLSTATEs of OperationalError that are the events' own doing: statement_timeout, and what is too large for a row or
+# an index. All others (deadlocks, locks, a database that is away or full) pass.
+_OWN_DOING = ("57014", "54")
 
 
 class Moved(Exception):
@@ -107,11 +112,14 @@ def work(events: list[InboundEvent]) -> None:
             _apply(events)
         except (IntegrityError, OperationalError) as error:
             # Another worker made the same contact or locked crosswise: the next look finds its rows.
-            if attempt < _CROSSWISE_TRIES:
+            if attempt < _CROSSWISE_TRIES and not _is_own_doing(error):
                 logger.info("Another worker was at the same rows; the batch is tried again: %r", error)
                 time.sleep(0.02 * attempt)
                 continue
-            _isolate(events, error)
+            if isinstance(error, IntegrityError) or _is_own_doing(error):
+                _isolate(events, error)
+            else:
+                _rest(events, error)
         except Moved:
             _put_back(events)
         except Exception as error:
@@ -223,6 +231,18 @@ _END = """
     from unnest(%b::int8[], %b::text[], %b::text[]) as ending(id, state, waits_for)
     where event.id = ending.id
 """
+
+
+def _is_own_doing(error: Exception) -> bool:
+    return (getattr(error.__cause__, "sqlstate", None) or "").startswith(_OWN_DOING)
+
+
+def _rest(events: list[InboundEvent], error: Exception) -> None:
+    """Put the events back for a moment; it is no failure of theirs. Without a database their lease does the same."""
+    logger.warning("The database refused a batch of events, which is put back: %r", error)
+    with transaction.atomic():
+        for event in events:
+            event.later(_REST, code=type(error).__name__, error=f"{type(error).__name__}: {error}")
 
 
 def _isolate(events: list[InboundEvent], error: Exception) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection as database
+from django.db import transaction
 from django.db.models.functions import Now
 
 from common.due import MAX_CLAIMS, State
@@ -156,6 +158,65 @@ def test_one_bad_record_fails_alone(store: Store, connection: Connection) -> Non
     damaged = InboundEvent.objects.get(event_id="evt_11")
     assert damaged.state == "dead" and bytes(damaged.body) == b"{damaged"
     assert SyncLogEntry.objects.get(inbound=damaged).result == "dead"
+
+
+@contextmanager
+def locked_out(limit: str) -> Iterator[None]:
+    """Somebody else holds every customer, and the database lets us wait no longer than `limit`."""
+    locked, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            list(RemoteObject.objects.select_for_update())
+            locked.set()
+            over.wait(30)
+        database.close()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    assert locked.wait(30)
+    with database.cursor() as cursor:
+        cursor.execute(f"set {limit} = '300ms'")
+    try:
+        yield
+    finally:
+        with database.cursor() as cursor:
+            cursor.execute(f"reset {limit}")
+        over.set()
+        other.join(30)
+
+
+def test_what_the_database_refuses_counts_no_attempt(store: Store) -> None:
+    """Row 42: locks that last longer than all tries are no failure of the events; they rest and are worked later."""
+    customers = many(6, customers=3)
+    store(*customers[:3])
+    inbox.drain()
+    store(*customers[3:])
+    with locked_out("lock_timeout"):
+        inbox.drain()
+    resting = InboundEvent.objects.exclude(state="done")
+    assert set(resting.values_list("state", "attempts", "claims", "last_error_code")) == {
+        ("due", 0, 0, "OperationalError")
+    }
+    assert resting.filter(next_attempt_at__gt=Now()).count() + resting.due().count() == 3
+    assert not SyncLogEntry.objects.filter(result="failed").exists()
+    InboundEvent.objects.filter(state="due").update(next_attempt_at=Now())
+    inbox.drain()
+    audit(customers)
+    assert not InboundEvent.objects.exclude(last_error_code="").exists()
+
+
+def test_what_takes_too_long_each_time_is_no_endless_rest(store: Store) -> None:
+    """A statement that runs into its limit is tried by schedule, alone, and would be set aside at last."""
+    customers = many(2, customers=1)
+    store(customers[0])
+    inbox.drain()
+    store(customers[1])
+    with locked_out("statement_timeout"):
+        inbox.drain()
+    late = InboundEvent.objects.get(event_id=customers[1]["id"])
+    assert (late.state, late.attempts) == ("due", 1)
+    assert SyncLogEntry.objects.get(inbound=late).result == "failed"
 
 
 def test_retries_follow_the_schedule_and_end(store: Store) -> None:

@@ -16,13 +16,10 @@ from connections import setup
 from connections.models import Connection, InboundEvent
 from connections.setup import Choice
 from connections.sources.stripe import events
-from local.product import free_port
 from sandbox.stripe import Sandbox, SandboxAccount, serve
 from tests.connections.conftest import ROWS
 from tests.connections.test_any_order import KINDS
-from tests.faults.machine import Machine
-
-STRIPE_PORT = free_port(9100)
+from tests.faults.machine import Machine, PortKeeper
 
 
 def amount(name: str, usual: int) -> int:
@@ -31,9 +28,22 @@ def amount(name: str, usual: int) -> int:
 
 
 @pytest.fixture(scope="session")
-def powered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def ports() -> Iterator[PortKeeper]:
+    keeper = PortKeeper()
+    yield keeper
+    keeper.close()
+
+
+@pytest.fixture(scope="session")
+def stripe_port(ports: PortKeeper) -> int:
+    """Where the sandbox of every test listens, so that the processes of the machine need not be told anew."""
+    return ports.port(9000)
+
+
+@pytest.fixture(scope="session")
+def powered(tmp_path_factory: pytest.TempPathFactory, ports: PortKeeper, stripe_port: int) -> Iterator[Machine]:
     """The machine with its engines running, for the length of the session."""
-    machine = Machine(tmp_path_factory.mktemp("faults"), STRIPE_PORT)
+    machine = Machine(tmp_path_factory.mktemp("faults"), ports, stripe_port)
     try:
         machine.boot()
         yield machine
@@ -63,9 +73,9 @@ def machine(powered: Machine, django_db_blocker: DjangoDbBlocker, settings: Any)
 
 
 @pytest.fixture
-def stripe(settings: Any) -> Iterator[Sandbox]:
+def stripe(settings: Any, stripe_port: int) -> Iterator[Sandbox]:
     """The sandbox, at the address that the machine knows. It sends by itself, and again soon what was not taken."""
-    with serve(port=STRIPE_PORT) as sandbox:
+    with serve(port=stripe_port) as sandbox:
         settings.STRIPE_API_BASE = sandbox.base_url
         sandbox.deliveries(retry_after=0.25, attempts=60, timeout=10)
         yield sandbox

@@ -1,10 +1,14 @@
-"""PostgreSQL, Valkey, web, workers and beat of our own: each a process that a test may kill, freeze and start again."""
+"""PostgreSQL, Valkey, web, workers and beat of our own: each a process that a test may kill, freeze and start again.
+
+Several machines may run beside each other: folders are their own, and `PortKeeper` keeps their ports apart.
+"""
 
 from __future__ import annotations
 
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -27,6 +31,34 @@ LEASE_SECONDS = 5
 BATCH = 20
 
 
+class PortKeeper:
+    """Ports of this run alone, until the process ends, also while nobody listens on them: what a test kills starts
+    again at its old address. Other runs and xdist's other workers see what is kept by the name of a socket.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[socket.socket] = []
+
+    def port(self, first: int) -> int:
+        """The first free port from `first` on. StartError when there is none."""
+        while True:
+            port = product.free_port(first)
+            kept = socket.socket(socket.AF_UNIX)
+            try:
+                # An abstract name: it is no file, and gone with its process however that ends.
+                kept.bind(f"\0millrace-faults-{port}")
+            except OSError:
+                kept.close()
+                first = port + 1
+                continue
+            self._kept.append(kept)
+            return port
+
+    def close(self) -> None:
+        while self._kept:
+            self._kept.pop().close()
+
+
 class _Recorder(Supervisor):
     """Remembers how everything was started."""
 
@@ -42,7 +74,7 @@ class _Recorder(Supervisor):
 class Machine:
     """One machine with its disk. `environment` is what each process of the product gets."""
 
-    def __init__(self, folder: Path, stripe_port: int) -> None:
+    def __init__(self, folder: Path, ports: PortKeeper, stripe_port: int) -> None:
         self.folder = folder
         self.logs = folder / "log"
         self.logs.mkdir()
@@ -51,8 +83,7 @@ class Machine:
         # Not throw-away: with synchronous_commit off a crash of PostgreSQL may take answered work along.
         self.engines = Engines(folder, self.supervisor)
         self.supervisor.remove_at_end(self.engines.sockets)
-        self.web_port = product.free_port(9200)
-        self.valkey_port = product.free_port(self.web_port + 1)
+        self.web_port, self.valkey_port = ports.port(9200), ports.port(9200)
         self.stripe_base = f"http://127.0.0.1:{stripe_port}"
         self.site = f"http://127.0.0.1:{self.web_port}"
         self.environment: dict[str, str] = {}
