@@ -67,6 +67,7 @@ class _Recorder(Supervisor):
         self.programs: dict[str, Program] = {}
 
     def start(self, program: Program) -> None:
+        assert program.name not in self.pids() or not self.alive(program.name), f"{program.name} runs already"
         self.programs[program.name] = program
         super().start(program)
 

@@ -93,7 +93,6 @@ def test_no_connection_is_free(
     for one in taken:
         one.close()
     machine.start_product()
-    machine.again("worker")
     eventually(lambda: machine.post(connected.hook_path, body, headers)[0] == 200, timeout=30)
     eventually(settled, timeout=90)
     machine.rest()

@@ -71,9 +71,9 @@ def _die_on(text: bytes) -> None:
 
 
 def _switch_guard_off() -> None:
-    from connections import remote_objects
+    from connections import guard
 
-    _replace(remote_objects, "_consider", remote_objects._take)
+    _replace(guard, "_judge", guard._take)
 
 
 def _replace(module: Any, name: str, value: Any) -> None:
