@@ -54,7 +54,7 @@ def powered(tmp_path_factory: pytest.TempPathFactory, ports: PortKeeper, stripe_
 @pytest.fixture
 def machine(powered: Machine, django_db_blocker: DjangoDbBlocker, settings: Any) -> Iterator[Machine]:
     """The machine with an empty database, which is this process's database too; nothing of the product runs yet."""
-    powered.mend()
+    # Mended and at rest since the last test. Whatever is woken here would work beside a test that wants nobody to.
     powered.flush_broker()
     settings.SITE_URL, settings.STRIPE_API_BASE = powered.site, powered.stripe_base
     kept = {name: database.settings_dict[name] for name in ("HOST", "PORT", "NAME", "USER", "PASSWORD")}
