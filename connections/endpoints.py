@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError
+from django.db import connection as database
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -116,6 +117,9 @@ def _address(token: str, *, now: bool = False) -> _Address | None:
     if known and not now and time.monotonic() - known.read_at < _FRESH_SECONDS:
         return known
     connection = Connection.objects.filter(hook_token=token, source="stripe").first()
+    if not database.in_atomic_block:
+        # Back to the pool before we wait for whoever writes: it may be waiting for this very connection.
+        database.close()
     if connection is None:
         _known.pop(token, None)
         return None
@@ -164,7 +168,6 @@ def _length(told: str | None) -> int:
 
 def door(application: Callable[..., object], prefix: str) -> Callable[..., object]:
     """A WSGI application that answers POSTs to `prefix`<token>/ itself and leaves everything else to `application`."""
-    from django.db import connection as database
 
     def served(environ: dict[str, object], start: Callable[..., object]) -> object:
         path = str(environ.get("PATH_INFO", ""))

@@ -33,7 +33,7 @@ from sandbox.stripe.world import World
 from tests.connections.conftest import ROWS
 from tests.connections.test_any_order import KINDS, happened
 from tests.faults.audit import assert_clean
-from tests.faults.conftest import STRIPE_PORT, unfinished
+from tests.faults.conftest import unfinished
 from tests.faults.machine import Machine
 from tests.waiting import eventually
 
@@ -147,7 +147,8 @@ def test_two_hosts_share_the_work(servers: Machine, hosts: list[Host], settings:
     first, second = hosts
     settings.SITE_URL = f"http://{first.address}:{servers.web_port}"
     world = World()
-    with serve(world, port=STRIPE_PORT) as stripe, _stripe_on_the_wires(world, hosts):
+    port = _stripe_port(servers)
+    with serve(world, port=port) as stripe, _stripe_on_the_wires(world, hosts, port):
         stripe.deliveries(retry_after=0.25, attempts=60, timeout=10)
         common = {
             "SECRET_KEY": os.environ["SECRET_KEY"],
@@ -173,10 +174,14 @@ def test_two_hosts_share_the_work(servers: Machine, hosts: list[Host], settings:
         assert_clean(account, again=True)
 
 
+def _stripe_port(machine: Machine) -> int:
+    return int(machine.stripe_base.rpartition(":")[2])
+
+
 @contextmanager
-def _stripe_on_the_wires(world: World, hosts: list[Host]) -> Iterator[None]:
+def _stripe_on_the_wires(world: World, hosts: list[Host], port: int) -> Iterator[None]:
     """The sandbox at the same port on each wire; its own address is only reached from this machine."""
-    doors = [Server(world, host.wire, STRIPE_PORT) for host in hosts]
+    doors = [Server(world, host.wire, port) for host in hosts]
     for door in doors:
         threading.Thread(target=door.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
@@ -201,7 +206,7 @@ def _start(machine: Machine, host: Host, common: dict[str, str], *programs: Prog
         "DATABASE_URL": f"postgres://millrace@{host.wire}:5432/postgres",
         "REDIS_URL": f"redis://{host.wire}:{machine.valkey_port}/0",
         # Only the sandbox needs this; Stripe has one address for everybody.
-        "STRIPE_API_BASE": f"http://{host.wire}:{STRIPE_PORT}",
+        "STRIPE_API_BASE": f"http://{host.wire}:{_stripe_port(machine)}",
     }
     for program in programs:
         told = {"PATH": os.environ["PATH"], **common, **own, **program.environment}

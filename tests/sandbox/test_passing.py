@@ -42,7 +42,9 @@ def test_no_payment_of_the_demo_is_overdue(days: int) -> None:
     assert (steps > 100) == (days == 45)
     assert passing.catch_up(world) == 0
     statuses = Counter(one["status"] for one in subscriptions(world))
-    assert statuses["active"] > 100 and statuses["past_due"]
+    assert statuses["active"] > 100
+    # Retries end after some weeks; whether new ones have begun by then depends on the day.
+    assert statuses["past_due"] or days == 45
 
 
 def test_what_happened_is_told_in_order() -> None:
