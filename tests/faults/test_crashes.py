@@ -23,7 +23,7 @@ from tests.waiting import eventually
 Settled = Callable[[], bool]
 WORKERS = ("worker 1", "worker 2")
 # Seconds after PostgreSQL answers again. Two are promised; the rest is for a machine with more to do than this.
-BACK_WITHIN = 15.0
+BACK_WITHIN = 4
 
 
 def burst(account: SandboxAccount, count: int) -> None:
