@@ -54,6 +54,9 @@ STRIPE_POLL_SECONDS: float | None = env.float("STRIPE_POLL_SECONDS") if env.str(
 # --- Apps ------------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    "automations",
+    "campaigns",
+    "segments",
     "connections",
     "orders",
     "recurring_payments",
@@ -71,6 +74,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "anymail",
     "csp",
     "django_filters",
     "django_htmx",
