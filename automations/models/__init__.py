@@ -1,0 +1,5 @@
+from automations.models.automation import Automation, AutomationVersion
+from automations.models.run import Run, RunStep
+from automations.models.watch import DateWatch
+
+__all__ = ["Automation", "AutomationVersion", "DateWatch", "Run", "RunStep"]

@@ -1,0 +1,142 @@
+"""What people do to an automation as a whole: make, change, activate, pause, resume, archive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.db.models.functions import Now
+
+from automations import checking
+from automations.declarations import trigger
+from automations.models import Automation, AutomationVersion, DateWatch, Run
+from common.due import State
+from users.models import User
+
+
+class ChangedMeanwhile(Exception):
+    """Somebody else saved the draft after it was opened."""
+
+
+class NotReady(Exception):
+    """It cannot be activated; `problems` says why, in words."""
+
+    def __init__(self, problems: list[checking.Problem]) -> None:
+        super().__init__("; ".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+def create(name: str, by: User | None, **values: Any) -> Automation:
+    return Automation.objects.create(name=name[:150], created_by=by, **values)
+
+
+@transaction.atomic
+def save_draft(automation_id: int, revision: int, **values: Any) -> Automation:
+    """Write parts of the draft: triggers, steps, exit_conditions, name, description, is_test. ChangedMeanwhile."""
+    automation = Automation.objects.select_for_update(no_key=True).get(pk=automation_id)
+    if automation.revision != revision:
+        raise ChangedMeanwhile
+    for name, value in values.items():
+        setattr(automation, name, value)
+    automation.revision += 1
+    automation.save()
+    return automation
+
+
+@transaction.atomic
+def activate(automation_id: int, by: User | None) -> AutomationVersion:
+    """Make the draft a version and let it run. NotReady. The same draft again makes no second version."""
+    automation = Automation.objects.select_for_update(no_key=True).get(pk=automation_id)
+    if problems := checking.problems(automation):
+        raise NotReady(problems)
+    if automation.has_changes:
+        last = automation.versions.aggregate(last=Max("number"))["last"] or 0
+        automation.current = AutomationVersion.objects.create(
+            automation=automation,
+            number=last + 1,
+            triggers=automation.triggers,
+            steps=automation.steps,
+            exit_conditions=automation.exit_conditions,
+            created_by=by,
+        )
+        # What was looked through for other triggers means nothing for these.
+        automation.watches.all().delete()
+    was_active = automation.is_active
+    automation.state = Automation.State.ACTIVE
+    automation.save()
+    _watch_dates(automation, afresh=not was_active)
+    _release(automation)
+    assert automation.current  # noqa: S101  made above, if it was not there
+    return automation.current
+
+
+@transaction.atomic
+def pause(automation_id: int) -> None:
+    """Nobody enters and nobody steps on until it is activated or resumed. Waits for steps under way."""
+    automation = Automation.objects.select_for_update(no_key=True).get(pk=automation_id)
+    if automation.state == Automation.State.ACTIVE:
+        _stop(automation, Automation.State.PAUSED)
+        Run.objects.filter(automation=automation, state=State.DUE).update(state=State.HELD)
+
+
+@transaction.atomic
+def resume(automation_id: int) -> None:
+    """Go on with the version that ran; changes of the draft stay a draft."""
+    automation = Automation.objects.select_for_update(no_key=True).get(pk=automation_id)
+    if automation.state == Automation.State.PAUSED and automation.current:
+        automation.state = Automation.State.ACTIVE
+        automation.save(update_fields=["state", "updated_at"])
+        _watch_dates(automation, afresh=True)
+        _release(automation)
+
+
+@transaction.atomic
+def archive(automation_id: int) -> None:
+    """Out of sight, its runs ended; what happened stays to be read."""
+    automation = Automation.objects.select_for_update(no_key=True).get(pk=automation_id)
+    _stop(automation, Automation.State.ARCHIVED)
+    open_runs = Run.objects.filter(automation=automation, state__in=[State.DUE, State.HELD, State.RUNNING])
+    open_runs.update(
+        state=State.IGNORED, listens=False, wake_at=None, ended_at=Now(), message="The automation was archived."
+    )
+
+
+@transaction.atomic
+def restore(automation_id: int) -> None:
+    Automation.objects.filter(pk=automation_id, state=Automation.State.ARCHIVED).update(state=Automation.State.DRAFT)
+
+
+def copy(automation: Automation, by: User | None) -> Automation:
+    """A draft of its own with the same flow."""
+    return create(
+        f"{automation.name} (copy)"[:150],
+        by,
+        description=automation.description,
+        is_test=automation.is_test,
+        triggers=automation.triggers,
+        steps=automation.steps,
+        exit_conditions=automation.exit_conditions,
+    )
+
+
+def _stop(automation: Automation, state: Automation.State) -> None:
+    automation.state = state
+    automation.save(update_fields=["state", "updated_at"])
+    automation.watches.all().delete()
+
+
+def _release(automation: Automation) -> None:
+    """Waits that ended meanwhile are over at once."""
+    Run.objects.filter(automation=automation, state=State.HELD).update(state=State.DUE)
+
+
+def _watch_dates(automation: Automation, *, afresh: bool) -> None:
+    """Dated triggers look from now on: what came due before, or during a pause, is skipped."""
+    if afresh:
+        automation.watches.all().delete()
+    assert automation.current  # noqa: S101  only automations with a version are active
+    for position, one in enumerate(automation.current.triggers):
+        declared = trigger(one["key"])
+        if declared and declared.is_dated:
+            DateWatch.objects.get_or_create(automation=automation, position=position, defaults={"reached": Now()})
