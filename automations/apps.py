@@ -3,3 +3,13 @@ from django.apps import AppConfig
 
 class AutomationsConfig(AppConfig):
     name = "automations"
+
+    def ready(self) -> None:
+        from automations import actions, health, panels, runs, triggers
+        from contacts import merging
+
+        triggers.register()
+        actions.register()
+        health.register()
+        panels.register()
+        merging.register("automation runs", runs.follow_merge)

@@ -236,7 +236,7 @@ class Conditions(Parameter):
         from segments import conditions  # type: ignore[attr-defined]
 
         try:
-            group = conditions.parse(value)
+            group = conditions.parse(value, self.scope)
         except conditions.ConditionError as error:
             raise ValueError(str(error)) from error
         if not group.items:
@@ -248,7 +248,7 @@ class Conditions(Parameter):
     def words(self, value: Any) -> str:
         from segments import conditions, words  # type: ignore[attr-defined]
 
-        return words.describe(conditions.parse(value)) if value else ""
+        return words.describe(conditions.parse(value, self.scope)) if value else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models.functions import Now
 from django.urls import reverse
@@ -41,7 +43,7 @@ class Run(DueRow):
     started_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)
 
-    objects = DueManager()
+    objects: ClassVar[DueManager[Run]] = DueManager()
 
     class Meta:
         constraints = [
