@@ -6,9 +6,10 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from contacts import merging
-        from orders import navigation, panels
+        from orders import fields, navigation, panels
         from orders.models import Order
 
+        fields.register()
         navigation.register()
         panels.register()
         merging.register("orders", merging.rows_of(Order))

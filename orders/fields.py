@@ -5,8 +5,14 @@ Stripe is the only source that brings orders; another one that does adds itself 
 
 from __future__ import annotations
 
-from common.fields import FieldType
+from collections.abc import Iterable
+
+from common import fields as catalogue
+from common.fields import Field, FieldType
 from common.record_fields import STRIPE, RecordField
+from orders.models import Status
+
+CATALOGUE = "order"
 
 _TEXT, _MONEY, _NUMBER, _TIME = FieldType.TEXT, FieldType.MONEY, FieldType.NUMBER, FieldType.DATETIME
 _LIST, _YES = FieldType.LIST, FieldType.BOOLEAN
@@ -46,3 +52,14 @@ FIELDS = (
     _field("is_test", "Test mode", _YES, MORE),
     _field("last_synced_at", "Last synced", _TIME, MORE),
 )
+
+
+def register() -> None:
+    catalogue.register(CATALOGUE, catalogue_fields)
+
+
+def catalogue_fields() -> Iterable[Field]:
+    """The same fields as conditions, tags and reports know them."""
+    for field in FIELDS:
+        choices = tuple(Status.values) if field.key == "status" else ()
+        yield Field(field.key, field.label, field.type, field.section, choices=choices)

@@ -1,5 +1,9 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+
+from segments.views import building
 
 app_name = "segments"
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("builder/", building.builder, name="builder"),
+]

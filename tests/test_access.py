@@ -124,6 +124,8 @@ ACCESS: dict[str, str] = {
     "users:activate": Role.ADMIN,
     "users:deactivate": Role.ADMIN,
     "users:audit_log": Role.ADMIN,
+    # Segments
+    "segments:builder": Role.STAFF,
 }
 
 # What an address needs where a number or a word of any kind would not fit its pattern.

@@ -1,0 +1,28 @@
+"""The builder's own address: answers the part anew when a row was added, removed or changed, whatever form it is in."""
+
+from __future__ import annotations
+
+import re
+
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_POST
+
+from common.htmx import trigger
+from segments.builder import Builder
+from segments.fields import CONTACT, ORDER, RECURRING_PAYMENT
+from users.roles import role_required
+
+_PREFIX = re.compile(r"[a-z][a-z0-9_-]{0,60}")
+
+
+@require_POST
+@role_required("staff")
+def builder(request: HttpRequest) -> HttpResponseBase:
+    """Saves nothing. Whoever counts matches while somebody writes listens for `conditions-changed`."""
+    prefix, scope = request.GET.get("prefix", ""), request.GET.get("scope", CONTACT)
+    if not _PREFIX.fullmatch(prefix) or scope not in (CONTACT, RECURRING_PAYMENT, ORDER):
+        raise Http404
+    built = Builder(prefix, request.POST, scope=scope, required=request.GET.get("required") != "0")
+    return trigger(render(request, "segments/_builder.html", {"builder": built}), "conditions-changed")
