@@ -12,7 +12,7 @@ from datetime import time as clock
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.utils import timezone
 
@@ -104,7 +104,7 @@ def _starts(version: Any, one: dict[str, Any], found: Sequence[tuple[Any, ...]],
 def _page(
     parameters: dict[str, Any], is_test: bool, after: datetime, until: datetime, cursor: int
 ) -> list[tuple[int, int, Any]]:
-    """(row, contact, value) of values whose moment, shifted by the days, lies in (after, until]; by row, after cursor."""
+    """(row, contact, value) where the value, shifted by the days, lies in (after, until]; by row, after the cursor."""
     name, _, key = parameters["field"].partition(".")
     days = timedelta(days=int(parameters["days"]))
     shift = days if parameters["when"] == "before" else -days
@@ -129,10 +129,10 @@ def _contacts(key: str, is_test: bool, lower: datetime, upper: datetime, cursor:
     """Values of custom fields are ISO texts, so they compare as they stand: days have ten characters, moments more."""
     first, last = _days(lower, upper)
     people = Contact.objects.present().filter(is_test=is_test, pk__gt=cursor)
-    people = people.annotate(value=KeyTextTransform(key, "custom"))
-    days = people.filter(value__gt=first.isoformat(), value__lte=last.isoformat(), value__regex=r"^.{10}$")
-    moments = people.filter(value__gt=_iso(lower), value__lte=_iso(upper), value__regex=r"^.{11,}$")
-    return (days | moments).order_by("pk").values_list("pk", "pk", "value")
+    dated: QuerySet[Any] = people.annotate(day=KeyTextTransform(key, "custom"))
+    days = Q(day__gt=first.isoformat(), day__lte=last.isoformat(), day__regex=r"^.{10}$")
+    moments = Q(day__gt=_iso(lower), day__lte=_iso(upper), day__regex=r"^.{11,}$")
+    return dated.filter(days | moments).order_by("pk").values_list("pk", "pk", "day")
 
 
 def _days(lower: datetime, upper: datetime) -> tuple[date, date]:

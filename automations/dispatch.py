@@ -117,12 +117,16 @@ def _matching(
         kept = declared.among(found, parameters)
         found = [activity for activity in found if activity.pk in kept]
     if found and one.get("conditions"):
-        people = _people(one["conditions"], {activity.contact_id for activity in found}, version.automation.is_test)
+        people = _people(
+            one["conditions"],
+            {activity.contact_id for activity in found if activity.contact_id},
+            version.automation.is_test,
+        )
         found = [activity for activity in found if activity.contact_id in people]
     return found
 
 
-def _people(tree: Any, contacts: set[int | None], is_test: bool) -> set[int]:
+def _people(tree: Any, contacts: set[int], is_test: bool) -> set[int]:
     try:
         group = conditions.parse(tree)
     except conditions.ConditionError:
@@ -187,5 +191,3 @@ def event_of(activity: Activity) -> dict[str, Any]:
         "summary": activity.summary,
         "occurred_at": activity.occurred_at.isoformat(),
     }
-
-

@@ -208,7 +208,9 @@ def _fail(run: Run, known: _Known, outcome: Outcome, started: datetime) -> str:
             mine = _mine(run)
             if mine is None:
                 return NOTHING
-            state = mine.failed(code=str(outcome.status or "failed"), error=outcome.message, permanent=outcome.permanent)
+            state = mine.failed(
+                code=str(outcome.status or "failed"), error=outcome.message, permanent=outcome.permanent
+            )
             found = flow.find(known.version(mine.version_id).steps, mine.step) or {"id": mine.step, "action": ""}
             step = Step(found["id"], found["action"], {}, "")
             _log(mine, step, Result.FAILED if state is State.DEAD else Result.RETRY, outcome, started)

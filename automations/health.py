@@ -19,8 +19,7 @@ def register() -> None:
 
 
 def _undispatched() -> datetime | None:
-    oldest = dispatch.ready().values_list("recorded_at", flat=True).first()
-    return oldest
+    return dispatch.ready().values_list("recorded_at", flat=True).first()
 
 
 def _oldest(rows: QuerySet[Run] | QuerySet[DateWatch] | QuerySet[Notice]) -> datetime | None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from common.fields import Field, FieldType, catalogue
+from segments import conditions, words
 
 Choices = Iterable[tuple[str, str]]
 _UNITS = {"minutes": timedelta(minutes=1), "hours": timedelta(hours=1), "days": timedelta(days=1)}
@@ -233,8 +234,6 @@ class Conditions(Parameter):
     scope: str = "contact"
 
     def _clean(self, value: Any) -> Any:
-        from segments import conditions  # type: ignore[attr-defined]
-
         try:
             group = conditions.parse(value, self.scope)
         except conditions.ConditionError as error:
@@ -246,8 +245,6 @@ class Conditions(Parameter):
         return conditions.as_json(group)
 
     def words(self, value: Any) -> str:
-        from segments import conditions, words  # type: ignore[attr-defined]
-
         return words.describe(conditions.parse(value, self.scope)) if value else ""
 
 

@@ -27,7 +27,9 @@ def _remove_tag(step: Step, run: Run) -> Outcome:
     return go_on(f"Tag “{tag}” removed." if deeds.remove_tag(run, tag, step.key) else f"Had no tag “{tag}”.")
 
 
-def _with_list(deed: Callable[[Run, ContactList, str], bool], done: str, nothing: str) -> Callable[[Step, Run], Outcome]:
+def _with_list(
+    deed: Callable[[Run, ContactList, str], bool], done: str, nothing: str
+) -> Callable[[Step, Run], Outcome]:
     def perform(step: Step, run: Run) -> Outcome:
         found = ContactList.objects.filter(pk=step.parameters["list"]).first()
         if found is None:

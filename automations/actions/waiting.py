@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from django.utils import timezone
 
@@ -45,7 +44,7 @@ def _until_date(step: Step, run: Run) -> Outcome:
 def _value(field: str, run: Run) -> date | datetime | None:
     name, _, key = field.partition(".")
     if name == "recurring_payment":
-        found: Any = getattr(run.recurring_payment, key, None)
+        found: date | datetime | None = getattr(run.recurring_payment, key, None)
         return found
     text = run.contact.value(key)
     if not text:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import ClassVar
-
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
@@ -21,7 +19,7 @@ class Notice(DueRow):
     created_at = models.DateTimeField(db_default=Now())
     handed_at = models.DateTimeField(null=True, blank=True)
 
-    objects: ClassVar[DueManager[Notice]] = DueManager()
+    objects = DueManager()
 
     class Meta:
         indexes = [

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import ClassVar
-
 from django.db import models
 from django.db.models.functions import Now
 from django.urls import reverse
@@ -43,7 +41,7 @@ class Run(DueRow):
     started_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)
 
-    objects: ClassVar[DueManager[Run]] = DueManager()
+    objects = DueManager()
 
     class Meta:
         constraints = [

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import ClassVar
-
 from django.db import models
 
 from automations.models.automation import Automation
@@ -20,7 +18,7 @@ class DateWatch(DueRow):
     cursor = models.BigIntegerField(default=0, help_text="last row of a stretch whose pages are under way")
     until = models.DateTimeField(null=True, blank=True, help_text="where the stretch under way ends")
 
-    objects: ClassVar[DueManager[DateWatch]] = DueManager()
+    objects = DueManager()
 
     class Meta:
         constraints = [models.UniqueConstraint("automation", "position", name="date_watch_once")]

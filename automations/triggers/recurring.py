@@ -18,8 +18,8 @@ SECTION = "Recurring payments"
 CREATED, UPDATED = (Kind.RECURRING_PAYMENT_CREATED.value,), (Kind.RECURRING_PAYMENT_UPDATED.value,)
 STATUS = "normalized_status"
 NONE_SYNCED = (
-    "Appears once a recurring payment was synced. Connect the Subscription resource of Stripe, at Apps, with its history "
-    "or wait for the next subscription."
+    "Appears once a recurring payment was synced. Connect the Subscription resource of Stripe, at Apps, with its "
+    "history, or wait for the next subscription."
 )
 
 
@@ -54,7 +54,7 @@ def _lacks_segment(parameters: Json) -> list[str]:
 
 
 def _grew(activity: Activity, *, up: bool) -> bool:
-    """A plan change is told by what the subscription brings in a month; one that ended or was taken up again is none."""
+    """A plan change shows in what the subscription brings in a month; one that ended or was taken up is none."""
     told = {change["field"]: (change["old"], change["new"]) for change in activity.changes}
     old, new = told.get("mrr_amount", (None, None))
     if not old or not new or STATUS in told or "currency" in told:
