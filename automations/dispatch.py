@@ -54,9 +54,10 @@ def ready() -> QuerySet[Activity]:
     )
 
 
-def waiting() -> QuerySet[Activity]:
+def settling() -> QuerySet[Activity]:
     """Those that will be ready within seconds."""
-    return Activity.objects.filter(dispatched_at=None, kind__in=_ORDERS).exclude(contact=None)
+    fresh = Activity.objects.filter(dispatched_at=None, kind__in=_ORDERS, recorded_at__gt=Now() - ORDERS_SETTLE)
+    return fresh.exclude(contact=None)
 
 
 @transaction.atomic

@@ -331,7 +331,7 @@ def test_the_number_of_queries_of_the_list_is_constant(
     for total in (1, 60):
         while RecurringPayment.objects.count() < total:
             payment(ana, RecurringPayment.objects.count())
-        with django_assert_max_num_queries(12) as counted:
+        with django_assert_max_num_queries(13) as counted:
             page = text(staff_client, LIST)
         counts.append(len(counted.captured_queries))
     assert counts[0] == counts[1]
