@@ -1,5 +1,11 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+
+from campaigns.views import public
 
 app_name = "campaigns"
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("mail/o/<str:token>/", public.opened, name="opened"),
+    path("mail/c/<str:token>/", public.clicked, name="clicked"),
+    path("mail/unsubscribe/<str:token>/", public.unsubscribe, name="unsubscribe"),
+]

@@ -79,5 +79,8 @@ app.conf.beat_schedule = {
     # The same for the nightly comparison of objects: a night without power is made up for when it is back.
     "object checks": every(10, "connections.tasks.compare_objects", STRIPE),
     "bulk replays": every(2, "connections.tasks.replay_pages", INBOX),
+    # A mail server is waited for as Stripe is: by threads.
+    "mails": every(1, "campaigns.tasks.send_mails", STRIPE),
+    "campaigns to queue": every(1, "campaigns.tasks.expand_sendings", INBOX),
     "old rows": every(600, "connections.tasks.clear_old", INBOX),
 }

@@ -14,7 +14,7 @@ urlpatterns = [
     path("", include("recurring_payments.urls")),
     path("orders/", include("orders.urls")),
     path("segments/", include("segments.urls")),
-    path("campaigns/", include("campaigns.urls")),
+    path("", include("campaigns.urls")),
     path("automations/", include("automations.urls")),
     path("settings/", include("users.urls")),
     path("health/", health.check, name="health"),

@@ -106,6 +106,10 @@ ACCESS: dict[str, str] = {
     "orders:list": Role.STAFF,
     "orders:detail": Role.STAFF,
     "orders:export": Role.MARKETER,
+    # Campaigns: what the recipient of a mail reaches, by a signed link
+    "campaigns:opened": EVERYBODY,
+    "campaigns:clicked": EVERYBODY,
+    "campaigns:unsubscribe": EVERYBODY,
     # Settings
     "users:settings": Role.STAFF,
     "users:profile": Role.STAFF,

@@ -1,0 +1,71 @@
+"""What became of a mail: opened, clicked, bounced, answered. Each fact once, counted on the mail."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
+
+from campaigns.models import Mail, MailEvent, Suppression
+from campaigns.suppressing import suppress
+from common import rows
+
+Kind = MailEvent.Kind
+_TIMES = {
+    Kind.OPENED: "opened_at",
+    Kind.CLICKED: "clicked_at",
+    Kind.DELIVERED: "delivered_at",
+    Kind.BOUNCED: "bounced_at",
+    Kind.COMPLAINED: "complained_at",
+    Kind.UNSUBSCRIBED: "unsubscribed_at",
+    Kind.REPLIED: "replied_at",
+}
+_COUNTS = {Kind.OPENED: "opens", Kind.CLICKED: "clicks"}
+_SUPPRESSES = {
+    Kind.UNSUBSCRIBED: Suppression.Reason.UNSUBSCRIBED,
+    Kind.COMPLAINED: Suppression.Reason.COMPLAINED,
+    Kind.BOUNCED: Suppression.Reason.BOUNCED,
+}
+# Anybody can ask for a picture as often as they like: beyond this only the count goes up.
+MOST_ROWS = 50
+
+
+@transaction.atomic
+def record(
+    mail: Mail,
+    kind: MailEvent.Kind,
+    *,
+    url: str = "",
+    detail: str = "",
+    key: str | None = None,
+    at: datetime | None = None,
+    is_final: bool = True,
+) -> bool:
+    """False if it was told before (`key`). A bounce that is not final keeps the address in use."""
+    if not _stored(mail, kind, url, detail, key, at):
+        return False
+    changes: dict[str, object] = {}
+    if column := _TIMES.get(kind):
+        changes[column] = Coalesce(F(column), at or Now())
+    if count := _COUNTS.get(kind):
+        changes[count] = F(count) + 1
+    if kind == Kind.CLICKED:
+        # Who follows a link has opened the mail, whatever the picture tells.
+        changes["opened_at"] = Coalesce(F("opened_at"), at or Now())
+    if changes:
+        Mail.objects.filter(pk=mail.pk).update(**changes)
+    address = mail.contact.email_key
+    if kind in _SUPPRESSES and is_final and address and not mail.is_test:
+        suppress(address, _SUPPRESSES[kind], mail=mail, detail=detail)
+    return True
+
+
+def _stored(mail: Mail, kind: str, url: str, detail: str, key: str | None, at: datetime | None) -> bool:
+    event = MailEvent(mail=mail, kind=kind, url=url[:2000], detail=detail[:500], key=key[:255] if key else None)
+    if at:
+        event.at = at
+    if key is None and MailEvent.objects.filter(mail=mail).count() >= MOST_ROWS:
+        return True
+    return bool(rows.insert([event], conflict="on conflict (key) do nothing", told=("id",)))

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from campaigns.models.mail import Mail
+
+
+class DeliverySettings(models.Model):
+    """How mail leaves this workspace: one row. What is empty comes from the environment."""
+
+    from_name = models.CharField(max_length=100, blank=True, default="")
+    from_address = models.EmailField(max_length=254, blank=True, default="")
+    reply_to = models.EmailField(max_length=254, blank=True, default="")
+    postal_address = models.CharField(max_length=300, blank=True, default="")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="delivery_settings_once")]
+
+    def __str__(self) -> str:
+        return self.sender
+
+    @classmethod
+    def current(cls) -> DeliverySettings:
+        """The row, or an unsaved one with nothing set."""
+        return cls.objects.filter(pk=1).first() or cls(pk=1)
+
+    @property
+    def sender(self) -> str:
+        return self.from_address or str(settings.DEFAULT_FROM_EMAIL)
+
+    @property
+    def sender_name(self) -> str:
+        return self.from_name or str(settings.WORKSPACE_NAME)
+
+
+class SentCopy(models.Model):
+    """A mail as it left, or would have left: for the mailbox of the demo, and for mails to test contacts."""
+
+    mail = models.ForeignKey(Mail, on_delete=models.CASCADE, null=True, blank=True, related_name="copies")
+    sent_at = models.DateTimeField(db_default=Now())
+    was_sent = models.BooleanField(default=True)
+    message_id = models.CharField(max_length=255, blank=True, default="")
+    sender = models.CharField(max_length=500, blank=True, default="")
+    to = models.CharField(max_length=1000, blank=True, default="")
+    subject = models.CharField(max_length=1000, blank=True, default="")
+    headers = models.JSONField(default=list, blank=True, help_text="[[name, value]]")
+    html = models.TextField(blank=True, default="")
+    text = models.TextField(blank=True, default="")
+
+    class Meta:
+        verbose_name_plural = "sent copies"
+        indexes = [models.Index(fields=["-sent_at", "-id"], name="sent_copy_newest")]
+
+    def __str__(self) -> str:
+        return self.subject
