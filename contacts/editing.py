@@ -105,7 +105,9 @@ def join_list(contact: Contact, joined: ContactList, by: User) -> bool:
     """Whether the contact was not on the list before."""
     _, is_new = ListMembership.objects.get_or_create(contact=contact, list=joined)
     if is_new:
-        _tell(contact, Kind.LIST_JOINED, f"Joined list: {joined}", by, about={"list": joined.name, "list_id": joined.pk})
+        _tell(
+            contact, Kind.LIST_JOINED, f"Joined list: {joined}", by, about={"list": joined.name, "list_id": joined.pk}
+        )
     return is_new
 
 

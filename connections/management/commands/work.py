@@ -12,9 +12,9 @@ from connections import idle
 
 class Command(BaseCommand):
     help = (
-        "Does all due work in this terminal: events, wanted objects, history, automations, mails. With --until-idle it goes on until "
-        "nothing is due and nothing is claimed by a worker; it then ends with 0, or with 1 and the reasons when an "
-        "event was set aside or an import failed meanwhile."
+        "Does all due work in this terminal: events, wanted objects, history, automations. With --until-idle it goes "
+        "on until nothing is due and nothing is claimed by a worker; it then ends with 0, or with 1 and the reasons "
+        "when an event was set aside or an import failed meanwhile."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -28,7 +28,5 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{polled}{report.events} events worked, {report.objects} objects fetched, {report.pages} pages of history."
         )
-        if others := [f"{count} {name}" for name, count in report.others.items() if count]:
-            self.stdout.write(f"Also {', '.join(others)}.")
         if report.reasons:
             raise CommandError("\n".join(report.reasons))
