@@ -57,7 +57,8 @@ def _tell(people: int) -> None:
                                               version, created_at, updated_at)
                 select 'p' || n || '@example.com', 'p' || n || '@example.com', false, 'P', '', '', '{}', '{}', 1,
                        now(), now() from generate_series(1, %s) as n returning id)
-            insert into contacts_activity (contact_id, kind, occurred_at, summary, changes, data, origin, is_test, dedupe)
+            insert into contacts_activity
+                (contact_id, kind, occurred_at, summary, changes, data, origin, is_test, dedupe)
             select id, 'tag.added', now(), 'Tag added: start', '[]', '{"tag": "start"}', 'user', false, 'bench:' || id
             from people
             """,
