@@ -1,12 +1,14 @@
 from django.urls import path
 
-from automations.views import browse, detail, drafts, exits, runs, steps, triggers, walk
+from automations.views import browse, detail, drafts, exits, recipes, runs, steps, triggers, walk
 
 app_name = "automations"
 
 urlpatterns = [
     path("", browse.automations, name="list"),
     path("new/", detail.create, name="create"),
+    path("recipes/", recipes.recipes, name="recipes"),
+    path("recipes/<slug:key>/", recipes.use, name="recipe-use"),
     path("runs/", runs.all_runs, name="runs"),
     path("runs/<int:pk>/", runs.run, name="run"),
     path("runs/<int:pk>/retry/", runs.retry, name="run-retry"),
