@@ -63,11 +63,10 @@ SEGMENTS: dict[str, Asked] = {
 _TAGS = "insert into contacts_contacttag (contact_id, tag_id, added_at) select id, %s, now()"
 _IDENTITIES = """insert into contacts_identity (contact_id, source, account, is_test, external_id, email, created_at)
     select id, 'stripe', 'acct_crowd', false, 'cus_crowd' || id, '', now()"""
-_CUSTOM = """update contacts_contact set custom = jsonb_build_object(
-    'plan', (array['Gold','Silver'])[1 + id %% 2], 'seats', id %% 50,
-    'renews', (current_date + (id %% 400)::int)::text) where id >= %s"""
-_CITIES = """update recurring_payments_recurringpayment set currency = 'EUR',
-    billing_city = (array['Chicago','Valencia','Lyon','Osaka'])[1 + id %% 4]"""
+_CUSTOM = """jsonb_build_object('plan', (array['Gold','Silver'])[1 + n % 2], 'seats', n % 50,
+    'renews', (current_date + (n % 400))::text)"""
+_DUE = "statement_timestamp() + (n::bigint * 7919 % 2592000) * interval '1 second'"
+_CITY = "(array['Chicago','Valencia','Lyon','Osaka'])[1 + n % 4]"
 
 
 def main(arguments: list[str]) -> None:
@@ -98,13 +97,16 @@ def _fill(there: Stage, chosen: argparse.Namespace) -> None:
     patterns = shop.templates(there.account, event_types())
     _work(connection, shop.deliveries(patterns, len(patterns), first=900_000))
     started = time.perf_counter()
-    _extras(crowd.customers(chosen.contacts, chosen.recurring_payments, chosen.orders))
+    # Written at once and not changed afterwards: a changed row would leave its old one in the pages.
+    payments = {"currency": "'EUR'", "billing_city": _CITY, "next_payment_date": _DUE}
+    made = {"contact": {"custom": _CUSTOM}, "payment": payments, "order": {"currency": "'EUR'"}}
+    _extras(crowd.customers(chosen.contacts, chosen.recurring_payments, chosen.orders, made))
     crowd.settle()
     print(f"made in {time.perf_counter() - started:.0f} s", flush=True)
 
 
 def _extras(first: int) -> None:
-    """Tags, custom values, identities and cities, each of its own share of the contacts."""
+    """The fields of the custom values, tags and identities."""
     from django.db import connection
 
     from contacts.models import CustomField, Tag
@@ -117,9 +119,6 @@ def _extras(first: int) -> None:
         (_TAGS + theirs + " and id %% 20 = 0", [tags[0], first]),
         (_TAGS + theirs, [tags[1], first]),
         (_IDENTITIES + theirs, [first]),
-        (_CUSTOM, [first]),
-        (_CITIES, []),
-        ("update orders_order set currency = 'EUR'", []),
     ]
     with connection.cursor() as cursor:
         for statement, values in statements:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
 
+from common.htmx import render_fragment_or_page
 from segments.builder import Builder
 from segments.conditions import ConditionError, Group
 from segments.searching import CONDITIONS, as_parameter, from_parameter, kept
@@ -27,7 +28,10 @@ def search(request: HttpRequest) -> HttpResponseBase:
         query = urlencode([*others, (CONDITIONS, as_parameter(builder.group))])
         return redirect(f"{reverse('contacts:list')}?{query}")
     status = 200 if builder.acted else 422
-    return render(request, "segments/search.html", {"builder": builder, "kept": others}, status=status)
+    context = {"builder": builder, "kept": others}
+    return render_fragment_or_page(
+        request, "segments/search.html", "segments/_search_form.html", context, status=status
+    )
 
 
 def _begun(request: HttpRequest) -> Group:
