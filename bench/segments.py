@@ -6,13 +6,28 @@ import argparse
 import os
 import statistics
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import shop
+from bench import machine, shop
 from bench.stage import Stage, connect_shop, event_types, stage
 
 Asked = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`wall`: median milliseconds; `cpu`: PostgreSQL's own, which a busy machine does not change."""
+
+    contacts: int
+    wall: float
+    cpu: float
+
+    def line(self) -> str:
+        return f"{self.contacts:9,} contacts  {self.wall:6.0f} ms  {self.cpu:6.0f} CPU ms"
 
 
 def _one(field: str, operator: str, value: Any = None) -> Asked:
@@ -79,12 +94,12 @@ def main(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     with stage() as there:
         _fill(there, chosen)
-        floor = _floor(chosen.looks)
         print(f"{os.cpu_count()} cores; {chosen.contacts:,} contacts, {chosen.recurring_payments:,} recurring payments")
-        print(f"{'all contacts, the floor':32} {floor:7.0f} ms")
+        floor = _measure(there, _live, chosen.looks)
+        print(f"{'all contacts, the floor':30} {floor.line()}")
         for name, asked in SEGMENTS.items():
-            found, took = _measure(asked, chosen.looks)
-            print(f"{name:32} {took:7.0f} ms  {took / floor:5.1f} times the floor  {found:9,} contacts", flush=True)
+            found = _measure(there, partial(_count, asked), chosen.looks)
+            print(f"{name:30} {found.line()}  {found.cpu / floor.cpu:5.1f} times the floor", flush=True)
             if chosen.plans:
                 _write_plan(chosen.plans / f"{name.replace(' ', '_')}.txt", asked)
 
@@ -125,28 +140,29 @@ def _extras(first: int) -> None:
             cursor.execute(statement, values)
 
 
-def _measure(asked: Asked, looks: int) -> tuple[int, float]:
-    """(contacts in it, median milliseconds). The first look, which reads the pages, is left out."""
+def _measure(there: Stage, count: Callable[[], int], looks: int) -> Measured:
+    """The first look, which reads the pages, is left out."""
+    found, took = count(), []
+    before = machine.use_of([there.postgres]).cpu
+    for _ in range(looks):
+        started = time.perf_counter()
+        count()
+        took.append((time.perf_counter() - started) * 1000)
+    cpu = (machine.use_of([there.postgres]).cpu - before) * 1000 / looks
+    return Measured(found, statistics.median(took), max(cpu, 1.0))
+
+
+def _count(asked: Asked) -> int:
     from segments.compiling import contacts_matching
     from segments.conditions import parse
 
-    took, found = [], 0
-    for _ in range(looks + 1):
-        started = time.perf_counter()
-        found = contacts_matching(parse(asked)).count()
-        took.append((time.perf_counter() - started) * 1000)
-    return found, statistics.median(took[1:])
+    return contacts_matching(parse(asked)).count()
 
 
-def _floor(looks: int) -> float:
+def _live() -> int:
     from contacts.models import Contact
 
-    took = []
-    for _ in range(looks + 1):
-        started = time.perf_counter()
-        Contact.objects.live().count()
-        took.append((time.perf_counter() - started) * 1000)
-    return statistics.median(took[1:])
+    return Contact.objects.live().count()
 
 
 def _write_plan(path: Path, asked: Asked) -> None:
