@@ -98,7 +98,7 @@ def _search(request: HttpRequest) -> dict[str, Any]:
         "value": value,
         "sentence": describe(group) if group.items else "",
         "problem": problem,
-        "builder": Builder("search", initial=group),
+        "builder": Builder("search", initial=group) if value else None,
         "kept": kept(request.GET.items()),
         "may_edit": may_edit(request),
     }

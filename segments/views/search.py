@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
@@ -22,7 +22,7 @@ def search(request: HttpRequest) -> HttpResponseBase:
     """A page of its own for people without JavaScript and for mistakes; else the form stands on the list."""
     if request.method != "POST":
         context = {"builder": Builder("search", initial=_begun(request)), "kept": kept(request.GET.items())}
-        return render(request, "segments/search.html", context)
+        return render_fragment_or_page(request, "segments/search.html", "segments/_search_form.html", context)
     builder, others = Builder("search", request.POST), kept(request.POST.items())
     if builder.is_valid():
         query = urlencode([*others, (CONDITIONS, as_parameter(builder.group))])
