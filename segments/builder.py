@@ -65,7 +65,6 @@ class Builder:
             return draft
         if initial and initial.items:
             return drafts.from_tree(initial, self._shape_of)
-        # Where everybody is an answer, an empty row would be a mistake that nobody made.
         return drafts.empty() if self.required else Draft(GROUP)
 
     @property
