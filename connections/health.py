@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from common import health
 from common.due import State
-from connections import historical, rederiving
+from connections import history_windows, rederiving
 from connections.models import BulkReplay, Connection, ConnectionStatus, InboundEvent, RemoteObject, Resource, SyncRun
 
 
@@ -40,8 +40,8 @@ def _wanted() -> datetime | None:
 
 def _history() -> datetime | None:
     """A window is overdue only if nobody walks: a long import has windows that wait their turn."""
-    walking = historical.walkable().filter(state=State.RUNNING).exists()
-    return None if walking else _oldest(historical.walkable().due(), "next_attempt_at")
+    walking = history_windows.walkable().filter(state=State.RUNNING).exists()
+    return None if walking else _oldest(history_windows.walkable().due(), "next_attempt_at")
 
 
 def _polling() -> datetime | None:

@@ -7,6 +7,7 @@ transaction. No HTTP here: a record that needs an object we do not hold comes ba
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -75,10 +76,13 @@ class _Batch:
     held: Held
 
 
-def ingest(connection: Connection, batch: list[Incoming], started: float | None = None) -> list[Outcome]:
+def ingest(
+    connection: Connection, batch: list[Incoming], started: float | None = None, along: Sequence[ObjectState] = ()
+) -> list[Outcome]:
     """Apply a batch of one connection; one outcome each, in order, and their log rows.
 
-    `started`: when work on the batch began, by time.monotonic(); the log shows each record's share.
+    `started`: when work on the batch began, by time.monotonic(); the log shows each record's share. `along`: objects
+    read because the batch's mappings follow them.
 
     IntegrityError or a deadlock means another worker was at the same rows: roll back and call again.
     """
@@ -87,7 +91,7 @@ def ingest(connection: Connection, batch: list[Incoming], started: float | None 
     states = [
         _states(incoming) if admitted_or_supporting(o) else [] for incoming, o in zip(batch, outcomes, strict=True)
     ]
-    all_states = [state for group in states for state in group]
+    all_states = [*(state for group in states for state in group), *along]
     held = remote_objects.hold(connection, all_states, _needed(batch, outcomes), derived.is_met_at)
     work = _Batch(connection, resources, targets(), held)
     verdicts = iter(held.verdicts)
@@ -99,8 +103,9 @@ def ingest(connection: Connection, batch: list[Incoming], started: float | None 
         kept = {s.key for s, verdict in zip(group, told, strict=True) if verdict in STORED}
         outcome.stored = kept | {s.key for s, verdict in zip(group[:1], told, strict=False) if verdict is Verdict.HELD}
         own_verdicts.append(told[0] if told else None)
+    behind = {s.key: _read(connection, s) for s, verdict in zip(along, verdicts, strict=True) if verdict in STORED}
     _note_missing(work, batch, outcomes, own_verdicts)
-    entries = _apply(work, batch, outcomes, own_verdicts)
+    entries = _apply(work, batch, outcomes, own_verdicts, behind)
     if started is not None:
         each = max(1, int((time.monotonic() - started) * 1000 / max(1, len(batch))))
         for entry in entries:
@@ -174,7 +179,11 @@ def _note_missing(work: _Batch, batch: list[Incoming], outcomes: list[Outcome], 
 
 
 def _apply(
-    work: _Batch, batch: list[Incoming], outcomes: list[Outcome], verdicts: list[Verdict | None]
+    work: _Batch,
+    batch: list[Incoming],
+    outcomes: list[Outcome],
+    verdicts: list[Verdict | None],
+    behind: dict[str, Told],
 ) -> list[SyncLogEntry]:
     """Contacts, and everything derived; the log rows, not written yet."""
     ready = [i for i, outcome in enumerate(outcomes) if not outcome.waits_for and not outcome.quiet]
@@ -186,7 +195,7 @@ def _apply(
             told.append((i, _contact_record(work, batch[i], outcomes[i], held, log_ids[i])))
     for (i, _), result in zip(told, contacts.apply([record for _, record in told]), strict=True):
         _conclude(outcomes[i], result, verdicts[i])
-    derived.refresh(work.connection, _changed(batch, outcomes), work.held)
+    derived.refresh(work.connection, behind | _changed(batch, outcomes), work.held)
     return [_log_entry(work, batch[i], outcomes[i], log_ids[i]) for i in ready]
 
 
@@ -201,6 +210,10 @@ def _changed(batch: list[Incoming], outcomes: list[Outcome]) -> dict[str, Told]:
             fact = Told(told.occurred_at, incoming.via, incoming.key, silent)
             changed.update(dict.fromkeys(outcome.stored, fact))
     return changed
+
+
+def _read(connection: Connection, state: ObjectState) -> Told:
+    return Told(state.as_of, Origin.HISTORY, f"{connection.pk}:history:{state.key}", silent=True)
 
 
 def _contact_record(
