@@ -237,9 +237,9 @@ def _people(connection: Connection, known: list[tuple[str, str]]) -> dict[str, i
     customers = {customer for customer, _ in known if customer}
     addresses = {key for _, address in known if (key := _address_key(address))}
     mine = Identity.objects.filter(
-        source=connection.source, account=connection.account, is_test=connection.is_test, external_id__in=customers
+        source=connection.source, account=connection.account, is_test=connection.is_test, external_id__one_of=customers
     )
-    people = Contact.objects.filter(is_test=connection.is_test, email_key__in=addresses)
+    people = Contact.objects.filter(is_test=connection.is_test, email_key__one_of=addresses)
     return dict(people.values_list("email_key", Coalesce("merged_into", "pk"))) | dict(
         mine.values_list("external_id", "contact_id")
     )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from common import rows
 from common.fields import Field
 from common.origin import Origin
 from connections import derived, log, mapping, remote_objects
@@ -282,19 +283,20 @@ def _log_entry(work: _Batch, incoming: Incoming, outcome: Outcome, log_id: int) 
     record, event = incoming.translation.record, incoming.event
     told = record or event
     assert told  # noqa: S101  an event without a record is still an event
-    return SyncLogEntry(
-        pk=log_id,
-        connection=work.connection,
+    return rows.made(
+        SyncLogEntry,
+        id=log_id,
+        connection_id=work.connection.pk,
         resource_kind=record.resource if record else "",
-        run=incoming.run,
-        inbound=event,
+        run_id=incoming.run.pk if incoming.run else None,
+        inbound_id=event.pk if event else None,
         replay=event.replays if event else 0,
-        mapping=outcome.resource.mapping if outcome.resource and outcome.contact else None,
+        mapping_id=outcome.resource.mapping_id if outcome.resource and outcome.contact else None,
         via=incoming.via,
         event_id=event.event_id if event else "",
         event_type=event.type if event else "",
         object_id=told.object_id,
-        contact=outcome.contact,
+        contact_id=outcome.contact.pk if outcome.contact else None,
         contact_email=outcome.contact.email if outcome.contact else "",
         result=outcome.result,
         reason=outcome.reason[:500],
