@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 
 from common.origin import Origin
-from connections import naming, remote_objects
+from connections import naming, remote_objects, underived
 from connections.billings import billings_of
 from connections.models import Connection, Rederivation, RemoteObject, Resource
 from connections.neighbourhood import Neighbourhood
@@ -49,8 +49,13 @@ class Told:
     silent: bool = False
 
 
-def refresh(connection: Connection, changed: dict[str, Told], held: Held | None = None) -> None:
-    """Bring everything derived from the changed objects (by key) up to date. `held`: those this transaction has."""
+def refresh(
+    connection: Connection, changed: dict[str, Told], held: Held | None = None, *, importing: bool = False
+) -> None:
+    """Bring everything derived from the changed objects (by key) up to date. `held`: those this transaction has.
+
+    `importing`: recurring payments whose subscription is not among them may wait until the import rests.
+    """
     kinds = set(connection.resources.active().filter(data=Resource.Data.ALL).values_list("kind", flat=True))
     if not changed or not kinds:
         return
@@ -58,7 +63,7 @@ def refresh(connection: Connection, changed: dict[str, Told], held: Held | None 
     around = _meet(connection, changed.keys(), held)
     purchase = _purchases(around, changed.keys())
     if "subscription" in kinds:
-        _refresh_recurring(connection, around, changed, purchase)
+        _refresh_recurring(connection, around, changed, purchase, importing)
     if kinds & set(ORDER_RESOURCES):
         _refresh_orders(connection, changed, purchase)
 
@@ -95,12 +100,19 @@ def rederive(connection: Connection, kind: str) -> None:
 
 
 def _refresh_recurring(
-    connection: Connection, around: Neighbourhood, changed: dict[str, Told], purchase: dict[str, RemoteObject]
+    connection: Connection,
+    around: Neighbourhood,
+    changed: dict[str, Told],
+    purchase: dict[str, RemoteObject],
+    importing: bool,
 ) -> None:
     direct = {key for key in changed if _is_subscription(key)}
     billed = {ref for row in purchase.values() for ref in row.refs if _is_subscription(ref)}
     affected = direct | billed | _sharing(connection, changed)
     remote_objects.lock(connection, affected)
+    if importing:
+        underived.mark(connection, affected - direct, _told(changed, ()))
+        affected = direct
     subscriptions = [row for row in around.rows(affected) if row.body is not None]
     if not subscriptions:
         return

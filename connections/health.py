@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from common import health
 from common.due import State
-from connections import history_windows, rederiving
+from connections import history_windows, rederiving, underived
 from connections.models import BulkReplay, Connection, ConnectionStatus, InboundEvent, RemoteObject, Resource, SyncRun
 
 
@@ -30,7 +30,8 @@ def _inbox() -> datetime | None:
 
 
 def _rederivations() -> datetime | None:
-    return _oldest(rederiving.walkable().due(), "next_attempt_at")
+    oldest = _oldest(rederiving.walkable().due(), "next_attempt_at"), _oldest(underived.due(), "marked_at")
+    return min((moment for moment in oldest if moment), default=None)
 
 
 def _wanted() -> datetime | None:

@@ -47,17 +47,17 @@ class Walk:
         self._take(windows)
         try:
             client = api.ungated_client_of(next(iter(self._runs.values())).resource.connection)
-        except SourceError as error:
+        except SourceError as refusal:
             for place in self._idle:
-                self._interrupted(place, error)
+                self._interrupted(place, refusal)
             self._idle = []
         else:
             with ThreadPoolExecutor(history_windows.WALKED_AT_ONCE) as threads:
                 self._go(client, threads)
         for place in self._idle:
             place.window.later(timedelta(0))
-        for run, error in self._refused.values():
-            history_writes.note_waiting(run, error)
+        for run, told in self._refused.values():
+            history_writes.note_waiting(run, told)
         return self._pages
 
     def _go(self, client: Client, threads: ThreadPoolExecutor) -> None:

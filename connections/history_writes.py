@@ -76,7 +76,7 @@ def _ingest_each(connection: Connection, rows: list[Incoming], along: list[Objec
         return []
     try:
         with transaction.atomic():
-            return ingest.ingest(connection, rows, along=along)
+            return ingest.ingest(connection, rows, along=along, importing=True)
     except (IntegrityError, OperationalError):
         raise
     except Exception as error:

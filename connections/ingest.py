@@ -75,15 +75,21 @@ class _Batch:
     resources: dict[str, Resource]
     targets: dict[str, Field]
     held: Held
+    importing: bool
 
 
 def ingest(
-    connection: Connection, batch: list[Incoming], started: float | None = None, along: Sequence[ObjectState] = ()
+    connection: Connection,
+    batch: list[Incoming],
+    started: float | None = None,
+    along: Sequence[ObjectState] = (),
+    *,
+    importing: bool = False,
 ) -> list[Outcome]:
     """Apply a batch of one connection; one outcome each, in order, and their log rows.
 
     `started`: when work on the batch began, by time.monotonic(); the log shows each record's share. `along`: objects
-    read because the batch's mappings follow them.
+    read because the batch's mappings follow them. `importing`: pages of an import, as derived.refresh has it.
 
     IntegrityError or a deadlock means another worker was at the same rows: roll back and call again.
     """
@@ -94,7 +100,7 @@ def ingest(
     ]
     all_states = [*(state for group in states for state in group), *along]
     held = remote_objects.hold(connection, all_states, _needed(batch, outcomes), derived.is_met_at)
-    work = _Batch(connection, resources, targets(), held)
+    work = _Batch(connection, resources, targets(), held, importing)
     verdicts = iter(held.verdicts)
     own_verdicts: list[Verdict | None] = []
     for outcome, group in zip(outcomes, states, strict=True):
@@ -196,7 +202,7 @@ def _apply(
             told.append((i, _contact_record(work, batch[i], outcomes[i], held, log_ids[i])))
     for (i, _), result in zip(told, contacts.apply([record for _, record in told]), strict=True):
         _conclude(outcomes[i], result, verdicts[i])
-    derived.refresh(work.connection, behind | _changed(batch, outcomes), work.held)
+    derived.refresh(work.connection, behind | _changed(batch, outcomes), work.held, importing=work.importing)
     return [_log_entry(work, batch[i], outcomes[i], log_ids[i]) for i in ready]
 
 

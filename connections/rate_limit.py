@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection as database
@@ -64,7 +65,13 @@ def take(connection: Connection, scope: str, wanted: int) -> int:
 
 def _take(connection: Connection, scope: str, rate: float, wanted: int) -> int:
     # One second's worth; at a rate below one a second that would never hold a whole one.
-    values = {"connection": connection.pk, "scope": scope, "rate": rate, "burst": max(1.0, rate), "wanted": wanted}
+    values: dict[str, Any] = {
+        "connection": connection.pk,
+        "scope": scope,
+        "rate": rate,
+        "burst": max(1.0, rate),
+        "wanted": wanted,
+    }
     with database.cursor() as cursor:
         cursor.execute(_TAKE, values)
         if (row := cursor.fetchone()) is None:

@@ -92,7 +92,7 @@ def test_history_starts_no_automation_and_adds_one_tag(start: Start) -> None:
     "fault",
     [
         {"status": 429, "count": 3},
-        {"status": 429, "count": 2, "retry_after": "1"},
+        {"status": 429, "count": 2, "retry_after": "30"},
         {"status": 500, "count": 3},
         {"status": 503, "count": 2},
         {"cut": True, "count": 2},
