@@ -83,7 +83,7 @@ class ParameterForm:
             # What is wrong is said when the form is sent, not while it is written.
             self.form._errors = ErrorDict()  # type: ignore[attr-defined]
             return False
-        fine = [self.form.is_valid(), *(one.builder.is_valid() for one in self._built())]
+        fine = [self.form.is_valid(), *(_is_fine(one.builder) for one in self._built())]
         self.values = dict(self.form.cleaned_data)
         for part in self.parts:
             if part.builder:
@@ -169,6 +169,11 @@ def group_of(tree: Any, scope: str) -> Group | None:
         return parse_loosely(tree, scope) if tree else None
     except ConditionError:
         return None
+
+
+def _is_fine(builder: Builder) -> bool:
+    """Conditions that may be missing, and were not sent, stay as they are."""
+    return builder.is_valid() or not (builder.is_bound or builder.required)
 
 
 def _tree(builder: Builder) -> Any:
