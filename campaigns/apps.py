@@ -5,9 +5,12 @@ class CampaignsConfig(AppConfig):
     name = "campaigns"
 
     def ready(self) -> None:
-        from campaigns import health
+        from campaigns import health, navigation, panels, receiving
         from campaigns.models import Mail
         from contacts import merging
 
         health.register()
+        navigation.register()
+        panels.register()
+        receiving.listen()
         merging.register("mails", merging.rows_of(Mail))
