@@ -3,3 +3,14 @@ from django.apps import AppConfig
 
 class AutomationsConfig(AppConfig):
     name = "automations"
+
+    def ready(self) -> None:
+        from automations import actions, health, idle, panels, runs, triggers
+        from contacts import merging
+
+        triggers.register()
+        actions.register()
+        health.register()
+        idle.register()
+        panels.register()
+        merging.register("automation runs", runs.follow_merge)

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from common.fields import Field, FieldType, catalogue
+from segments import conditions, words
 
 Choices = Iterable[tuple[str, str]]
 _UNITS = {"minutes": timedelta(minutes=1), "hours": timedelta(hours=1), "days": timedelta(days=1)}
@@ -233,10 +234,8 @@ class Conditions(Parameter):
     scope: str = "contact"
 
     def _clean(self, value: Any) -> Any:
-        from segments import conditions  # type: ignore[attr-defined]
-
         try:
-            group = conditions.parse(value)
+            group = conditions.parse(value, self.scope)
         except conditions.ConditionError as error:
             raise ValueError(str(error)) from error
         if not group.items:
@@ -246,9 +245,7 @@ class Conditions(Parameter):
         return conditions.as_json(group)
 
     def words(self, value: Any) -> str:
-        from segments import conditions, words  # type: ignore[attr-defined]
-
-        return words.describe(conditions.parse(value)) if value else ""
+        return words.describe(conditions.parse(value, self.scope)) if value else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,5 +82,11 @@ app.conf.beat_schedule = {
     # A mail server is waited for as Stripe is: by threads.
     "mails": every(1, "campaigns.tasks.send_mails", STRIPE),
     "campaigns to queue": every(1, "campaigns.tasks.expand_sendings", INBOX),
+    # What happened to contacts starts automations, and runs step on.
+    "activities to dispatch": every(1, "automations.tasks.dispatch_activities", INBOX),
+    "automation runs": every(1, "automations.tasks.step_runs", INBOX),
+    "dated triggers": every(10, "automations.tasks.look_at_dates", INBOX),
+    "notices to colleagues": every(5, "automations.tasks.send_notices", STRIPE),
+    "old runs": every(3600, "automations.tasks.clear_old_runs", INBOX),
     "old rows": every(600, "connections.tasks.clear_old", INBOX),
 }

@@ -6,9 +6,10 @@ that stored the objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Coalesce
@@ -28,7 +29,7 @@ from contacts.models import Contact, Identity
 from orders import records as orders
 from orders.records import OrderRecord
 from recurring_payments import records as recurring_payments
-from recurring_payments.records import RecurringPaymentRecord
+from recurring_payments.records import RecurringPaymentRecord, Update
 
 PAGE = 200
 # More subscriptions than these are not derived beside the change of a product or customer they share, but soon after.
@@ -49,8 +50,28 @@ class Told:
     silent: bool = False
 
 
-def refresh(connection: Connection, changed: dict[str, Told], held: Held | None = None) -> None:
-    """Bring everything derived from the changed objects (by key) up to date. `held`: those this transaction has."""
+@dataclass(frozen=True)
+class Edit:
+    """A subscription before and after one event, as the event tells. `is_news`: no newer state was known."""
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+    told: Told
+    is_news: bool
+
+
+def refresh(
+    connection: Connection,
+    changed: dict[str, Told],
+    held: Held | None = None,
+    edits: dict[str, list[Edit]] | None = None,
+) -> None:
+    """Bring everything derived from the changed objects (by key) up to date. `held`: those this transaction has.
+
+    `edits`: what events say of subscriptions (by key), so that a change is told even where the next took it back.
+    """
+    edits = edits or {}
+    changed = {key: many[-1].told for key, many in edits.items()} | changed
     kinds = set(connection.resources.active().filter(data=Resource.Data.ALL).values_list("kind", flat=True))
     if not changed or not kinds:
         return
@@ -58,7 +79,7 @@ def refresh(connection: Connection, changed: dict[str, Told], held: Held | None 
     around = _meet(connection, changed.keys(), held)
     purchase = _purchases(around, changed.keys())
     if "subscription" in kinds:
-        _refresh_recurring(connection, around, changed, purchase)
+        _refresh_recurring(connection, around, changed, purchase, edits)
     if kinds & set(ORDER_RESOURCES):
         _refresh_orders(connection, changed, purchase)
 
@@ -95,7 +116,11 @@ def rederive(connection: Connection, kind: str) -> None:
 
 
 def _refresh_recurring(
-    connection: Connection, around: Neighbourhood, changed: dict[str, Told], purchase: dict[str, RemoteObject]
+    connection: Connection,
+    around: Neighbourhood,
+    changed: dict[str, Told],
+    purchase: dict[str, RemoteObject],
+    edits: dict[str, list[Edit]],
 ) -> None:
     direct = {key for key in changed if _is_subscription(key)}
     billed = {ref for row in purchase.values() for ref in row.refs if _is_subscription(ref)}
@@ -107,7 +132,10 @@ def _refresh_recurring(
     billings = billings_of(connection, around, subscriptions)
     people = _people(connection, [(shapes.customer_id(b.subscription.body), "") for b in billings])
     recurring_payments.upsert(
-        [_recurring_record(connection, billing, people, _told(changed, _keys_around(billing))) for billing in billings]
+        [
+            _recurring_record(connection, billing, people, _told(changed, _keys_around(billing)), edits)
+            for billing in billings
+        ]
     )
     named = {key for billing in billings for key in shapes.references(billing.subscription.body)}
     remote_objects.wish(connection, {key for key in named if _worth_reading(key)})
@@ -131,7 +159,7 @@ def _sharing(connection: Connection, changed: dict[str, Told]) -> set[str]:
 
 
 def _recurring_record(
-    connection: Connection, billing: Billing, people: dict[str, int], told: Told
+    connection: Connection, billing: Billing, people: dict[str, int], told: Told, edits: dict[str, list[Edit]]
 ) -> RecurringPaymentRecord:
     values = recurring.values(billing, connection.status_map)
     contact = people.get(values["store_customer_id"]) or people.get(_address_key(values["email"]))
@@ -146,7 +174,16 @@ def _recurring_record(
         origin=told.origin,
         key=told.key,
         silent=told.silent,
+        updates=tuple(_updates(connection, billing, edits.get(f"subscription:{billing.subscription.id}", []))),
     )
+
+
+def _updates(connection: Connection, billing: Billing, edits: list[Edit]) -> Iterator[Update]:
+    """The edits, oldest first, as changes of the recurring payment's fields."""
+    for edit in sorted(edits, key=lambda edit: (edit.told.occurred_at, edit.told.key)):
+        changes = recurring.changes(billing, edit.before, edit.after, connection.status_map)
+        if changes:
+            yield Update(changes, **vars(edit.told), is_news=edit.is_news)
 
 
 def _refresh_orders(connection: Connection, changed: dict[str, Told], purchase: dict[str, RemoteObject]) -> None:

@@ -6,6 +6,7 @@ What is scheduled for later does not count, but for the wait that a rate limit a
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -33,6 +34,22 @@ _WALKING = (SyncRun.State.QUEUED, SyncRun.State.RUNNING, SyncRun.State.WAITING)
 _TOLD = 10
 
 
+@dataclass(frozen=True)
+class Queue:
+    """Work of an app above: `drain(seconds)` gives how many were worked, `waits` how many are due or claimed now."""
+
+    drain: Callable[[float], int]
+    waits: Callable[[], int]
+
+
+_queues: dict[str, Queue] = {}
+
+
+def register(name: str, drain: Callable[[float], int], waits: Callable[[], int]) -> None:
+    """Have an app's due work done here too. For `AppConfig.ready()`; `name` is what waits, in words: "mails"."""
+    _queues[name] = Queue(drain, waits)
+
+
 @dataclass
 class Report:
     """What was done, and the reasons why not all is well: what died meanwhile, or what is still not done."""
@@ -42,11 +59,12 @@ class Report:
     objects: int = 0
     pages: int = 0
     rederived: int = 0
+    others: dict[str, int] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
 
     @property
     def done(self) -> int:
-        return self.events + self.rederived + self.objects + self.pages
+        return self.events + self.rederived + self.objects + self.pages + sum(self.others.values())
 
 
 def work(*, until_idle: bool = True, poll: bool = False, timeout: float = TIMEOUT) -> Report:
@@ -92,7 +110,8 @@ def busy() -> list[str]:
         (objects, "objects to fetch"),
         (windows, "stretches of history"),
     )
-    return [f"{count} {words}" for count, words in counted if count]
+    others = [(queue.waits(), name) for name, queue in _queues.items()]
+    return [f"{count} {words}" for count, words in (*counted, *others) if count]
 
 
 def died(since: datetime, usable: set[int]) -> list[str]:
@@ -127,6 +146,9 @@ def _once(report: Report, ends: float) -> None:
     for name, drain in drains:
         seconds = min(_SLICE, max(ends - time.monotonic(), 0.0))
         setattr(report, name, getattr(report, name) + drain(seconds))
+    for name, queue in _queues.items():
+        seconds = min(_SLICE, max(ends - time.monotonic(), 0.0))
+        report.others[name] = report.others.get(name, 0) + queue.drain(seconds)
 
 
 def _poll_all(report: Report, ends: float) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from common.fields import Field
 from common.origin import Origin
-from connections import derived, log, mapping, remote_objects
+from connections import derived, edits, log, mapping, remote_objects
 from connections.derived import Told
 from connections.guard import Verdict
 from connections.models import Connection, InboundEvent, Resource, SyncLogEntry, SyncRun
@@ -186,7 +186,7 @@ def _apply(
             told.append((i, _contact_record(work, batch[i], outcomes[i], held, log_ids[i])))
     for (i, _), result in zip(told, contacts.apply([record for _, record in told]), strict=True):
         _conclude(outcomes[i], result, verdicts[i])
-    derived.refresh(work.connection, _changed(batch, outcomes), work.held)
+    derived.refresh(work.connection, _changed(batch, outcomes), work.held, edits.of(batch, outcomes))
     return [_log_entry(work, batch[i], outcomes[i], log_ids[i]) for i in ready]
 
 
@@ -249,6 +249,10 @@ def _about(connection: Connection, record: SourceRecord) -> dict[str, Any]:
         about["status"] = status
         if before and isinstance(before.get("status"), str) and before["status"] != status:
             about["status_before"] = before["status"]
+    if amount := words.amount(record.event_type, record.after):
+        about |= {"amount": amount[0], "currency": amount[1]}
+    if record.object_type == "invoice" and (subscription := shapes.invoice_subscription(record.after)):
+        about["subscription"] = subscription
     return about
 
 

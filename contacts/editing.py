@@ -105,7 +105,9 @@ def join_list(contact: Contact, joined: ContactList, by: User) -> bool:
     """Whether the contact was not on the list before."""
     _, is_new = ListMembership.objects.get_or_create(contact=contact, list=joined)
     if is_new:
-        _tell(contact, Kind.LIST_JOINED, f"Joined list: {joined}", by, about={"list": joined.name})
+        _tell(
+            contact, Kind.LIST_JOINED, f"Joined list: {joined}", by, about={"list": joined.name, "list_id": joined.pk}
+        )
     return is_new
 
 
@@ -114,7 +116,7 @@ def leave_list(contact: Contact, left: ContactList, by: User) -> bool:
     """Whether the contact was on the list."""
     removed, _ = ListMembership.objects.filter(contact=contact, list=left).delete()
     if removed:
-        _tell(contact, Kind.LIST_LEFT, f"Left list: {left}", by, about={"list": left.name})
+        _tell(contact, Kind.LIST_LEFT, f"Left list: {left}", by, about={"list": left.name, "list_id": left.pk})
     return bool(removed)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,10 +17,23 @@ from recurring_payments.models import RecurringPayment, Status
 
 
 @dataclass(frozen=True)
+class Update:
+    """What one event says it changed: field -> (old, new). `is_news`: no newer state was known when it came."""
+
+    changes: dict[str, tuple[Any, Any]]
+    occurred_at: datetime
+    origin: Origin
+    key: str
+    silent: bool
+    is_news: bool
+
+
+@dataclass(frozen=True)
 class RecurringPaymentRecord:
     """One recurring payment as it is now. `values`: model fields by name; amounts in the smallest unit.
 
-    `contact_id` is None while nobody is known for it. `key` names the fact that told it, for the timeline.
+    `contact_id` is None while nobody is known for it. `key` names the fact that told it, for the timeline. `updates`
+    are told each for itself, oldest first, even where one took back another.
     """
 
     source: str
@@ -33,6 +46,7 @@ class RecurringPaymentRecord:
     origin: Origin
     key: str
     silent: bool = False
+    updates: tuple[Update, ...] = ()
 
 
 # What a person or an automation would call a change; the rest only follows from these.
@@ -51,6 +65,7 @@ TOLD = (
     "cancelled_date",
     "is_trial",
     "payment_method_expiration",
+    "mrr_amount",
 )
 
 
@@ -71,12 +86,14 @@ def upsert(records: list[RecurringPaymentRecord]) -> None:
             row = RecurringPayment(**_origin(record), **record.values, contact_id=record.contact_id)
             new.append(row)
             told.append((row, record, Kind.RECURRING_PAYMENT_CREATED, []))
+            told += [(row, fact, Kind.RECURRING_PAYMENT_UPDATED, some) for fact, some in _updates(record, {}).values()]
             continue
-        changes = _apply(row, record)
-        if changes is not None:
+        before = {name: getattr(row, name) for name in TOLD}
+        if _apply(row, record):
             changed.append(row)
-            if visible := [change for change in changes if change["field"] in TOLD]:
-                told.append((row, record, Kind.RECURRING_PAYMENT_UPDATED, visible))
+        after = {name: (before[name], getattr(row, name)) for name in TOLD}
+        facts = _updates(record, after).values()
+        told += [(row, fact, Kind.RECURRING_PAYMENT_UPDATED, some) for fact, some in facts]
     rows.insert(new)
     rows.update(changed, _WRITTEN)
     record_activities(_activity(*one) for one in told)
@@ -97,17 +114,38 @@ def _origin(record: RecurringPaymentRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in names}
 
 
-def _apply(row: RecurringPayment, record: RecurringPaymentRecord) -> list[dict[str, Any]] | None:
-    """Set what differs; the differences in JSON, or None if there are none."""
-    changes = []
+def _apply(row: RecurringPayment, record: RecurringPaymentRecord) -> bool:
+    """Set what differs; whether anything did."""
     values = record.values | ({"contact_id": record.contact_id} if record.contact_id else {})
-    for name, new in values.items():
-        old = getattr(row, name)
-        if old != new:
-            setattr(row, name, new)
-            changes.append({"field": name, "old": _json(old), "new": _json(new)})
+    differing = {name: new for name, new in values.items() if getattr(row, name) != new}
+    for name, new in differing.items():
+        setattr(row, name, new)
     row.last_synced_at = timezone.now()
-    return changes or None
+    return bool(differing)
+
+
+def _updates(
+    record: RecurringPaymentRecord, net: dict[str, tuple[Any, Any]]
+) -> dict[str, tuple[RecurringPaymentRecord, list[dict[str, Any]]]]:
+    """By key, each fact that changed something, and its changes: first what events say of themselves, then what is left
+    of the `net` change, field -> (old, new).
+    """
+    told: dict[str, tuple[RecurringPaymentRecord, list[dict[str, Any]]]] = {}
+    reached = {name: old for name, (old, _) in net.items()}
+    for update in record.updates:
+        fact = replace(
+            record, occurred_at=update.occurred_at, origin=update.origin, key=update.key, silent=update.silent
+        )
+        told[update.key] = fact, [_change(name, old, new) for name, (old, new) in update.changes.items()]
+        if update.is_news:
+            reached |= {name: new for name, (_, new) in update.changes.items() if name in reached}
+    if left := [_change(name, reached[name], new) for name, (_, new) in net.items() if reached[name] != new]:
+        told.setdefault(record.key, (record, []))[1].extend(left)
+    return told
+
+
+def _change(name: str, old: Any, new: Any) -> dict[str, Any]:
+    return {"field": name, "old": _json(old), "new": _json(new)}
 
 
 def _activity(
@@ -124,7 +162,12 @@ def _activity(
         dedupe=f"{record.key}:{kind.value}:{row.store_recurring_payment_id}",
         is_test=row.is_test,
         changes=changes,
-        data={"recurring_payment": row.pk, "external_id": row.store_recurring_payment_id, "status": status},
+        data={
+            "recurring_payment": row.pk,
+            "external_id": row.store_recurring_payment_id,
+            "status": status,
+            "currency": row.currency,
+        },
         silent=record.silent,
     )
 

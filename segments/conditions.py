@@ -68,6 +68,13 @@ def parse(data: Any, scope: str = CONTACT) -> Group:
     return _Reader(scope).group(data, "", 1)
 
 
+def parse_loosely(data: Any, scope: str = CONTACT) -> Group:
+    """The tree with every condition as it stands there, right or not, for a form to mend. ConditionError as `parse`
+    where the tree itself is none.
+    """
+    return _Reader(scope, is_strict=False).group(data, "", 1)
+
+
 def as_json(group: Group) -> dict[str, Any]:
     return {"match": group.match, "items": [_item_as_json(item) for item in group.items]}
 
@@ -97,8 +104,9 @@ def operator_of(field: ConditionField, key: Any, path: str = "") -> Operator:
 class _Reader:
     """Reads one tree: asks the catalogue once, and counts."""
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: str, *, is_strict: bool = True) -> None:
         self.scope = scope
+        self.is_strict = is_strict
         self.known = fields(scope)
         self.count = 0
 
@@ -134,7 +142,10 @@ class _Reader:
         self.count += 1
         if self.count > MOST:
             raise ConditionError(path, f"There can be {MOST} conditions.")
-        return condition(data, known, path)
+        if self.is_strict:
+            return condition(data, known, path)
+        found = _mapping(data, path, {"field", "operator", "value"})
+        return Condition(str(found.get("field")), str(found.get("operator")), found.get("value"))
 
 
 def uses_recurring_payments(group: Group) -> bool:

@@ -150,7 +150,16 @@ ACCESS: dict[str, str] = {
     "users:deactivate": Role.ADMIN,
     "users:audit_log": Role.ADMIN,
     # Segments
+    "segments:list": Role.STAFF,
+    "segments:detail": Role.STAFF,
+    "segments:count": Role.STAFF,
     "segments:builder": Role.STAFF,
+    "segments:estimate": Role.STAFF,
+    "segments:search": Role.STAFF,
+    "segments:create": Role.MARKETER,
+    "segments:edit": Role.MARKETER,
+    "segments:duplicate": Role.MARKETER,
+    "segments:delete": Role.MARKETER,
 }
 
 # What an address needs where a number or a word of any kind would not fit its pattern.

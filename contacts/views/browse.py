@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from common.htmx import is_fragment, render_fragment_or_page, trigger
 from common.spreadsheet import csv_lines, json_lines
-from contacts import export
+from contacts import export, narrowing
 from contacts.filters import ContactFilter, ordering
 from contacts.models import Contact
 from contacts.views.access import may_edit
@@ -26,11 +26,19 @@ SHOWN = ("email", "first_name", "last_name", "phone", "is_test", "source_deleted
 @require_safe
 @role_required("staff")
 def contacts(request: HttpRequest) -> HttpResponseBase:
-    found = ContactFilter(request.GET, queryset=Contact.objects.present())
+    found = ContactFilter(request.GET, queryset=narrowing.narrowed(Contact.objects.present(), request))
     sort, order = ordering(request.GET.get("sort", ""))
     rows = found.qs.order_by(*order).only(*SHOWN).prefetch_related("tags", "identities")
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
-    context = {"filter": found, "sort": sort, "page": page, "may_edit": may_edit(request), "apps_url": _apps_url()}
+    context = {
+        "filter": found,
+        "is_set": found.is_set or narrowing.is_set(request),
+        "narrowings": narrowing.shown(request),
+        "sort": sort,
+        "page": page,
+        "may_edit": may_edit(request),
+        "apps_url": _apps_url(),
+    }
     response = render_fragment_or_page(request, "contacts/list.html", "contacts/_table.html", context)
     if is_fragment(request):
         trigger(response, "announce", message=_told(page.paginator.count))
@@ -42,7 +50,7 @@ def contacts(request: HttpRequest) -> HttpResponseBase:
 def export_contacts(request: HttpRequest) -> HttpResponseBase:
     """The contacts of the list as it is filtered now. POST, because the export is written down."""
     require(request, "marketer")
-    found = ContactFilter(request.GET, queryset=Contact.objects.present())
+    found = ContactFilter(request.GET, queryset=narrowing.narrowed(Contact.objects.present(), request))
     kind = "jsonl" if request.POST.get("format") == "jsonl" else "csv"
     audit.record(
         request, "exported contacts", f"{found.qs.count()} contacts", format=kind, filter=request.GET.urlencode()

@@ -18,7 +18,6 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("name", models.CharField(max_length=150, unique=True)),
-                ("description", models.CharField(blank=True, default="", max_length=300)),
                 ("conditions", models.JSONField(help_text="as segments.conditions reads it")),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("updated_at", models.DateTimeField(auto_now=True)),

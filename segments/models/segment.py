@@ -11,7 +11,6 @@ class Segment(models.Model):
     """Contacts that match conditions now: nobody is put into it, whoever matches is in it."""
 
     name = models.CharField(max_length=150, unique=True)
-    description = models.CharField(max_length=300, blank=True, default="")
     conditions = models.JSONField(help_text="as segments.conditions reads it")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"

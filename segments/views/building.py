@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from common.htmx import trigger
 from segments.builder import Builder
+from segments.compiling import contacts_matching
 from segments.fields import CONTACT, ORDER, RECURRING_PAYMENT
 from users.roles import role_required
 
@@ -26,3 +27,19 @@ def builder(request: HttpRequest) -> HttpResponseBase:
         raise Http404
     built = Builder(prefix, request.POST, scope=scope, required=request.GET.get("required") != "0")
     return trigger(render(request, "segments/_builder.html", {"builder": built}), "conditions-changed")
+
+
+@require_POST
+@role_required("staff")
+def estimate(request: HttpRequest) -> HttpResponseBase:
+    """How many contacts match the conditions written so far. Rows that are not complete are left out."""
+    prefix = request.GET.get("prefix", "")
+    if not _PREFIX.fullmatch(prefix):
+        raise Http404
+    return render(request, "segments/_estimate.html", {"estimate": estimated(Builder(prefix, request.POST))})
+
+
+def estimated(built: Builder) -> int | None:
+    """None while no condition is complete."""
+    group = built.sketch()
+    return contacts_matching(group).count() if group else None

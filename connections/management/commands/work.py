@@ -12,9 +12,9 @@ from connections import idle
 
 class Command(BaseCommand):
     help = (
-        "Does all due work in this terminal: events, wanted objects, history. With --until-idle it goes on until "
-        "nothing is due and nothing is claimed by a worker; it then ends with 0, or with 1 and the reasons when an "
-        "event was set aside or an import failed meanwhile."
+        "Does all due work in this terminal: events, wanted objects, history, automations. With --until-idle it goes "
+        "on until nothing is due and nothing is claimed by a worker; it then ends with 0, or with 1 and the reasons "
+        "when an event was set aside or an import failed meanwhile."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

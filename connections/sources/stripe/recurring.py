@@ -5,6 +5,7 @@ Rules: docs/requirements.md, section 2 and 2.1. Shapes old and new are read by `
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -57,6 +58,30 @@ def values(billing: Billing, status_map: dict[str, str] | None = None) -> Json:
         | _extras(billing)
         | addresses(customer, method)
     )
+
+
+# What a subscription says of itself, so that an event of it tells these before and after.
+_OWN = (
+    "normalized_status",
+    "store_status",
+    "currency",
+    "billing_interval",
+    "billing_interval_count",
+    "name",
+    "is_trial",
+    "cancel_at_period_end",
+    "cancelled_date",
+    "mrr_amount",
+)
+
+
+def changes(
+    billing: Billing, before: Json, after: Json, status_map: dict[str, str] | None = None
+) -> dict[str, tuple[Any, Any]]:
+    """Field -> (old, new) of what one event of the subscription changed, with all around it as it is now."""
+    states = (replace(billing, subscription=replace(billing.subscription, body=body)) for body in (before, after))
+    old, new = (values(state, status_map) for state in states)
+    return {name: (old[name], new[name]) for name in _OWN if old[name] != new[name]}
 
 
 def status(body: Json, status_map: dict[str, str]) -> str:

@@ -21,14 +21,18 @@ def sentence(event_type: str, body: Json) -> str:
     """“Charge succeeded: 49.00 EUR”; the event's type for one we have no words for."""
     known = EVENTS.get(event_type)
     words = known.label if known else event_type
+    if found := amount(event_type, body):
+        return f"{words}: {found[0]} {found[1]}"
     kind = shapes.object_type(body)
-    field = "amount_refunded" if event_type == "charge.refunded" else None
-    amount = next(
-        (body[name] for name in ([field] if field else _AMOUNTS.get(kind, ())) if isinstance(body.get(name), int)), None
-    )
-    currency = shapes.text(body.get("currency"))
-    if amount is not None and currency:
-        return f"{words}: {as_text(amount, currency)} {currency.upper()}"
     if kind == "subscription" and (plan := shapes.text(shapes.get(body, "items", "data", "price", "nickname"))):
         return f"{words}: {plan}"
     return words
+
+
+def amount(event_type: str, body: Json) -> tuple[str, str] | None:
+    """("49.00", "EUR"): how much an event is about; None where it is about no money."""
+    field = "amount_refunded" if event_type == "charge.refunded" else None
+    names = (field,) if field else _AMOUNTS.get(shapes.object_type(body), ())
+    minor = next((body[name] for name in names if isinstance(body.get(name), int)), None)
+    currency = shapes.text(body.get("currency"))
+    return (as_text(minor, currency), currency.upper()) if minor is not None and currency else None

@@ -1,0 +1,25 @@
+"""What of automations `bin/manage work` does, and waits for."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from automations import dating, dispatch, engine, notices
+from automations.models import DateWatch, Notice, Run
+from common.due import State
+from connections import idle
+
+_NOW = Q(state=State.RUNNING) | Q(state=State.DUE, next_attempt_at__lte=Now())
+
+
+def register() -> None:
+    idle.register("activities to dispatch", dispatch.drain, _undispatched)
+    idle.register("dated triggers", dating.drain, lambda: DateWatch.objects.filter(_NOW).count())
+    idle.register("steps of automations", engine.drain, lambda: Run.objects.filter(_NOW).count())
+    idle.register("notices to colleagues", notices.drain, lambda: Notice.objects.filter(_NOW).count())
+
+
+def _undispatched() -> int:
+    """Orders included that are given a few seconds to settle."""
+    return dispatch.ready().count() + dispatch.settling().count()

@@ -1,0 +1,37 @@
+"""The card on a contact's page: which automations it is in, and was in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Case, IntegerField, Value, When
+from django.http import HttpRequest
+
+from automations.models import Run
+from common.due import State
+from contacts import panels
+from contacts.models import Contact
+
+SHOWN = 8
+BADGES = {"completed": "ok", "failed": "bad", "retrying": "warn", "waiting": "info", "running": "info"}
+
+
+def register() -> None:
+    panels.register(panels.Panel("automations", "Automations", "automations/_panel.html", _panel, order=200))
+
+
+def _panel(contact: Contact, _request: HttpRequest) -> dict[str, Any] | None:
+    """Those under way first, then the newest. None where there was never one."""
+    over = Case(
+        When(state__in=[State.DUE, State.RUNNING, State.HELD], then=Value(0)),
+        default=Value(1),
+        output_field=IntegerField(),
+    )
+    found = Run.objects.get_queryset().filter(contact=contact).select_related("automation").order_by(over, "-pk")
+    runs = list(found[: SHOWN + 1])
+    if not runs:
+        return None
+    return {
+        "runs": [(run, BADGES.get(run.standing, "neutral")) for run in runs[:SHOWN]],
+        "more": len(runs) > SHOWN,
+    }

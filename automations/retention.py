@@ -1,0 +1,28 @@
+"""Runs that ended long ago go, with their log, a page at a time. Those that run once stay: they say who had it."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from automations.models import Notice, Run
+from common.due import State, database_now
+
+RUNS, NOTICES = timedelta(days=400), timedelta(days=45)
+PAGE = 500
+DRAIN_SECONDS = 30
+
+
+def clear_old(seconds: float = DRAIN_SECONDS) -> int:
+    """Remove what is old until nothing is or the time is up. Returns how many rows went."""
+    ends, now = time.monotonic() + seconds, database_now()
+    cleared, _ = Notice.objects.filter(state=State.DONE, handed_at__lt=now - NOTICES).delete()
+    # A failed run stays until a person decides.
+    old = Run.objects.filter(ended_at__lt=now - RUNS, runs_once=False).exclude(state=State.DEAD).order_by("ended_at")
+    while time.monotonic() < ends:
+        page = list(old.values_list("pk", flat=True)[:PAGE])
+        Run.objects.filter(pk__in=page).delete()
+        cleared += len(page)
+        if len(page) < PAGE:
+            break
+    return cleared

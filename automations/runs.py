@@ -1,0 +1,55 @@
+"""What is done to runs from outside the engine: ended early, tried again, remarked upon."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from automations.models import Run, RunStep
+from common.due import State
+
+LONGEST_BODY = 4000
+
+
+def stop(runs: QuerySet[Run], reason: str) -> int:
+    """End these runs early, whatever they wait for. Returns how many were under way."""
+    open_runs = runs.filter(state__in=[State.DUE, State.RUNNING, State.HELD])
+    over: dict[str, Any] = {"step": "", "wake_at": None, "listens": False, "ended_at": Now()}
+    return open_runs.update(state=State.IGNORED, message=reason[:500], **over)
+
+
+def retry(run: Run) -> bool:
+    """A person has a failed run go on at the step that failed. False if it has not failed."""
+    fresh: dict[str, Any] = {"attempts": 0, "claims": 0, "ended_at": None, "wake_at": None}
+    failed = Run.objects.filter(pk=run.pk, state=State.DEAD).exclude(step="")
+    cleared = {"message": "", "last_error": "", "last_error_code": ""}
+    return bool(failed.update(state=State.DUE, next_attempt_at=Now(), **fresh, **cleared))
+
+
+def note(run_id: int, step: str, message: str, *, failed: bool, status: int | None = None, body: str = "") -> None:
+    """Write into a run's log what became later of something that one of its steps handed to a queue."""
+    RunStep.objects.create(
+        run_id=run_id,
+        step=step,
+        result=RunStep.Result.FAILED if failed else RunStep.Result.NOTE,
+        message=message[:500],
+        status=status,
+        body=body[:LONGEST_BODY],
+        started_at=timezone.now(),
+    )
+
+
+def follow_merge(from_id: int, to_id: int, only: list[int] | None) -> list[int]:
+    """Runs of a contact that is merged go on with the other one (see `contacts.merging.Move`).
+
+    Where both were in an automation that runs once, the one that came along no longer counts as the once.
+    """
+    moving = Run.objects.filter(contact=from_id) if only is None else Run.objects.filter(contact=from_id, pk__in=only)
+    ids = list(moving.order_by("pk").select_for_update().values_list("pk", flat=True))
+    there = Run.objects.filter(contact=to_id, runs_once=True).values("automation")
+    Run.objects.filter(pk__in=ids, runs_once=True, automation__in=there).update(runs_once=False)
+    Run.objects.filter(pk__in=ids).update(contact=to_id)
+    return ids

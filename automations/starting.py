@@ -1,0 +1,140 @@
+"""Contacts enter an automation. The database holds that the same start makes one run, and "runs once" one a contact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from automations import flow
+from automations.models import Automation, AutomationVersion, Run
+from automations.triggers.started import STARTED
+from common import rows
+from common.due import State
+from contacts.merging import hold_merges
+from contacts.models import Contact
+from users.models import User
+
+# Automations may start one another so often in a row; then somebody built a circle.
+DEEPEST = 5
+_CIRCLE = (
+    f"Stopped: automations started one another {DEEPEST} times in a row. Look for two that undo each other’s changes."
+)
+
+
+@dataclass(frozen=True)
+class Start:
+    """One contact at the door of a version. `key`: the same start has the same key, for ever."""
+
+    version: AutomationVersion
+    trigger: str
+    contact_id: int
+    key: str
+    words: str
+    is_test: bool
+    once: bool = False
+    activity_id: int | None = None
+    recurring_payment_id: int | None = None
+    order_id: int | None = None
+    event: dict[str, Any] = field(default_factory=dict)
+    depth: int = 0
+
+
+def enter(starts: Iterable[Start]) -> int:
+    """Make the runs that are not there yet, inside the caller's transaction. Returns how many are new."""
+    # In one order, so that two workers with the same starts do not wait for each other crosswise.
+    ordered = sorted(starts, key=lambda start: (start.version.automation_id, start.contact_id, start.key))
+    return len(rows.insert([_run(start) for start in ordered], conflict="on conflict do nothing", told=("id",)))
+
+
+def by_hand(automation: Automation, contacts: Sequence[int], by: User) -> int:
+    """Put these contacts into an active automation that can be started so. Each call starts each contact anew."""
+    call = uuid4().hex
+    return _started(automation, contacts, f"hand:{call}", f"Started by {by}", 0)
+
+
+def by_run(automation_id: int, run: Run, key: str) -> bool:
+    """Another automation's step starts it. False if it is not active or not to be started so."""
+    automation = Automation.objects.active().select_related("current").filter(pk=automation_id).first()
+    if automation is None:
+        return False
+    return bool(
+        _started(automation, [run.contact_id], key, f"Started by the automation {run.automation}", run.depth + 1)
+    )
+
+
+def can_be_started(automation: Automation) -> bool:
+    return automation.is_active and automation.current is not None and _place(automation.current) is not None
+
+
+@transaction.atomic
+def _started(automation: Automation, contacts: Sequence[int], key: str, words: str, depth: int) -> int:
+    version = automation.current
+    if not can_be_started(automation) or version is None:
+        return 0
+    hold_merges()
+    present = Contact.objects.present().filter(pk__in=contacts, is_test=automation.is_test)
+    once = bool((_place(version) or {}).get("once"))
+    return enter(
+        Start(
+            version=version,
+            trigger=STARTED,
+            contact_id=pk,
+            key=f"{key}:{pk}",
+            words=words,
+            is_test=automation.is_test,
+            once=once,
+            depth=depth,
+        )
+        for pk in present.values_list("pk", flat=True)
+    )
+
+
+def _place(version: AutomationVersion) -> dict[str, Any] | None:
+    return next((one for one in version.triggers if one["key"] == STARTED), None)
+
+
+def _run(start: Start) -> Run:
+    too_deep = start.depth > DEEPEST
+    return Run(
+        automation_id=start.version.automation_id,
+        version=start.version,
+        contact_id=start.contact_id,
+        recurring_payment_id=start.recurring_payment_id,
+        order_id=start.order_id,
+        activity_id=start.activity_id,
+        start_key=start.key[:200],
+        runs_once=start.once and not too_deep,
+        started_by=start.words[:300],
+        trigger=start.trigger,
+        event=start.event,
+        is_test=start.is_test,
+        depth=start.depth,
+        step=flow.first(start.version.steps),
+        state=State.DEAD if too_deep else State.DUE,
+        message=_CIRCLE if too_deep else "",
+        last_error=_CIRCLE if too_deep else "",
+        ended_at=timezone.now() if too_deep else None,
+    )
+
+
+def nudge(contacts: Iterable[int]) -> None:
+    """Something happened to these contacts: runs that wait for a condition look again now.
+
+    Also those a worker has in hand: it holds the row while it asks, and we wait for it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_NUDGE, [sorted(set(contacts))])
+
+
+_NUDGE = """
+    update automations_run set next_attempt_at = statement_timestamp()
+    where id in (
+        select id from automations_run
+        where listens and contact_id = any(%s) and state in ('due', 'running') order by id for no key update
+    )
+"""

@@ -1,0 +1,86 @@
+"""What happens to a contact: made, tagged, put on a list, changed."""
+
+from __future__ import annotations
+
+from automations.declarations import Json, Trigger, everything
+from automations.parameters import CatalogueField, FieldValue, Parameter, Row, Tag
+from automations.triggers import sampling
+from automations.triggers.comparing import went
+from common.fields import catalogue
+from contacts.fields import CATALOGUE
+from contacts.models import Activity, ContactList, Kind
+
+SECTION = "Contacts"
+
+
+def lists() -> list[tuple[str, str]]:
+    return [(str(pk), name) for pk, name in ContactList.objects.values_list("pk", "name")]
+
+
+def _tag(activity: Activity, parameters: Json) -> bool:
+    wanted = parameters.get("tag")
+    return wanted is None or activity.data.get("tag") == wanted
+
+
+def _list(activity: Activity, parameters: Json) -> bool:
+    wanted = parameters.get("list")
+    return wanted is None or activity.data.get("list_id") == wanted
+
+
+def _field(activity: Activity, parameters: Json) -> bool:
+    key = parameters["field"]
+    if not any(change["field"] == key for change in activity.changes):
+        return False
+    return went(activity.changes, key, parameters.get("from"), parameters.get("to"), catalogue(CATALOGUE).get(key))
+
+
+def _about(kind: Kind, key: str, label: str, icon: str, description: str, *parameters: Parameter) -> Trigger:
+    kinds = (kind.value,)
+    matches = _tag if key.startswith("tag") else _list if key.startswith("list") else everything
+    return Trigger(
+        key=key,
+        label=label,
+        section=SECTION,
+        description=description,
+        icon=icon,
+        kinds=kinds,
+        parameters=parameters,
+        matches=matches,
+        samples=sampling.of_kinds(kinds, matches),
+    )
+
+
+_ANY_TAG = Tag(key="tag", label="Tag", required=False, help="Leave empty for any tag.")
+_ANY_LIST = Row(key="list", label="List", required=False, offered=lists, help="Leave empty for any list.")
+_CHANGED = (Kind.CONTACT_UPDATED.value,)
+TRIGGERS = [
+    _about(Kind.CONTACT_CREATED, "contact_created", "Contact created", "user-plus", "Starts when a contact is made."),
+    _about(Kind.TAG_ADDED, "tag_added", "Tag added", "tag", "Starts when a contact gets a tag.", _ANY_TAG),
+    _about(Kind.TAG_REMOVED, "tag_removed", "Tag removed", "tag", "Starts when a contact loses a tag.", _ANY_TAG),
+    _about(Kind.LIST_JOINED, "list_joined", "Joined list", "list", "Starts when a contact joins a list.", _ANY_LIST),
+    _about(Kind.LIST_LEFT, "list_left", "Left list", "list", "Starts when a contact leaves a list.", _ANY_LIST),
+    Trigger(
+        key="field_changed",
+        label="Field changed",
+        section=SECTION,
+        description="Starts when a contact’s field goes from one value to another.",
+        icon="pencil",
+        kinds=_CHANGED,
+        parameters=(
+            CatalogueField(key="field", label="Field", catalogue=CATALOGUE),
+            FieldValue(
+                key="from",
+                label="From",
+                of="field",
+                catalogue=CATALOGUE,
+                required=False,
+                help="Leave empty for any value.",
+            ),
+            FieldValue(
+                key="to", label="To", of="field", catalogue=CATALOGUE, required=False, help="Leave empty for any value."
+            ),
+        ),
+        matches=_field,
+        samples=sampling.of_kinds(_CHANGED, _field),
+    ),
+]

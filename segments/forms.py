@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from django import forms
+
+from segments.models import Segment
+
+
+class SegmentForm(forms.ModelForm):
+    class Meta:
+        model = Segment
+        fields = ("name",)
+        widgets = {"name": forms.TextInput(attrs={"autocomplete": "off", "dir": "auto"})}
+        error_messages = {"name": {"unique": "There is a segment of this name already."}}
