@@ -5,7 +5,7 @@ class CampaignsConfig(AppConfig):
     name = "campaigns"
 
     def ready(self) -> None:
-        from campaigns import health, navigation, panels, receiving
+        from campaigns import health, navigation, panels, receiving, uses, work
         from campaigns.models import Mail
         from contacts import merging
 
@@ -13,4 +13,6 @@ class CampaignsConfig(AppConfig):
         navigation.register()
         panels.register()
         receiving.listen()
+        uses.register()
+        work.register()
         merging.register("mails", merging.rows_of(Mail))

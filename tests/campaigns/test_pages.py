@@ -237,6 +237,8 @@ def test_the_mailbox_is_there_only_where_mails_go_into_it(
     assert "List-Unsubscribe-Post" in page
     framed = staff_client.get(reverse("campaigns:copy-frame", args=[copy.pk]))
     assert "Hello Ana" in framed.content.decode() and "sandbox" in framed["Content-Security-Policy"]
+    # Looking at it here is not opening it.
+    assert "/mail/o/" in copy.html and "/mail/o/" not in framed.content.decode()
 
 
 def test_delivery_settings_stand_in_every_mail(
