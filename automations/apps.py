@@ -6,6 +6,7 @@ class AutomationsConfig(AppConfig):
 
     def ready(self) -> None:
         from automations import actions, health, idle, panels, runs, triggers
+        from automations.destinations import registering
         from contacts import merging
 
         triggers.register()
@@ -14,3 +15,4 @@ class AutomationsConfig(AppConfig):
         idle.register()
         panels.register()
         merging.register("automation runs", runs.follow_merge)
+        registering.register()
