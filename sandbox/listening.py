@@ -43,7 +43,7 @@ class Answer:
 
 @dataclass
 class Fault:
-    """The next `count` requests: answered with `status` unread, after `delay` seconds; or taken, and the answer lost."""
+    """The next `count` requests: answered with `status` unread, after `delay` seconds; or taken, the answer lost."""
 
     status: int = 0
     count: int = 1

@@ -46,7 +46,7 @@ class TriggerProblem(models.Model):
 
 
 class FailureReport(DueRow):
-    """The next mail about an automation: due a minute after a failure, and an hour after the last mail at the soonest."""
+    """The next mail about an automation: due a minute after a failure, an hour after the last mail at the soonest."""
 
     automation = models.OneToOneField(Automation, on_delete=models.CASCADE, related_name="failure_report")
     number = models.PositiveIntegerField(default=0, help_text="mails so far")
