@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 
 from automations.models import Run
@@ -14,21 +15,41 @@ from common.origin import Origin
 from contacts import facts
 from contacts.activities import NewActivity, record_activities
 from contacts.email import email_key
-from contacts.models import Contact, ContactList, Kind, ListMembership
-from contacts.tagging import add_tags
+from contacts.models import Contact, ContactList, ContactTag, Kind, ListMembership, Tag
+from contacts.tagging import tags_named
 
 
 def add_tag(run: Run, name: str, key: str) -> bool:
     """Whether the tag is new on the contact."""
-    added = add_tags([(run.contact, [name])])
+    added = _tagged(run.contact_id, name)
     if added:
         _tell(run, Kind.TAG_ADDED, f"Tag added: {name}", key, about={"tag": name})
-    return bool(added)
+    return added
+
+
+def _tagged(contact_id: int, name: str) -> bool:
+    with connection.cursor() as cursor:
+        for _ in range(2):
+            cursor.execute(_TAG, [name, contact_id])
+            if (row := cursor.fetchone()) and row[0]:
+                return bool(row[1])
+            tags_named({name})
+    raise Tag.DoesNotExist(name)
+
+
+# (is there such a tag, is it new on the contact)
+_TAG = """
+    with tag as (select id from contacts_tag where name = %s),
+    added as (
+        insert into contacts_contacttag (contact_id, tag_id, added_at)
+        select %s, id, statement_timestamp() from tag on conflict (contact_id, tag_id) do nothing returning 1)
+    select exists (select from tag), exists (select from added)
+"""
 
 
 def remove_tag(run: Run, name: str, key: str) -> bool:
     """Whether the contact had the tag."""
-    removed, _ = run.contact.tags.through.objects.filter(contact=run.contact_id, tag__name=name).delete()
+    removed, _ = ContactTag.objects.filter(contact=run.contact_id, tag__name=name).delete()
     if removed:
         _tell(run, Kind.TAG_REMOVED, f"Tag removed: {name}", key, about={"tag": name})
     return bool(removed)

@@ -1,6 +1,8 @@
-"""Runs step on: what is due is claimed, each step is one transaction, what leaves the house is a row of a queue.
+"""Runs step on: what is due is claimed, and what a step writes is committed together with its log and the run's place.
 
-A worker that dies in the middle of a step leaves nothing of it behind; the run comes back by its lease.
+Runs go in company: a transaction takes a number of them as far as they go, which costs a third of one each. When one of
+its steps fails, nothing of it is kept and its runs go again alone, a transaction a step. A worker that dies leaves
+nothing behind; its runs come back by their lease. What leaves the house is a row of a queue with a key of its own.
 """
 
 from __future__ import annotations
@@ -9,15 +11,16 @@ import logging
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import Error, OperationalError, connection, transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from automations import flow
 from automations.declarations import Outcome, Step, action, failed
 from automations.models import Automation, AutomationVersion, Run, RunStep
 from automations.runs import LONGEST_BODY
+from common import rows
 from common.due import State
 from contacts.merging import hold_merges
 from segments import conditions
@@ -26,37 +29,58 @@ from segments.conditions import Group
 
 logger = logging.getLogger(__name__)
 BATCH = 100
+COMPANY = 25
 DRAIN_SECONDS = 20
 # A claim lasts a minute; nobody begins a run of it that late.
 CLAIM_SECONDS = 30
 _REST = timedelta(seconds=1)
+_WRITTEN = (
+    *("state", "claims", "attempts", "lease_until", "next_attempt_at", "last_error_code", "last_error"),
+    *("step", "wake_at", "listens", "message", "ended_at"),
+)
 Result = RunStep.Result
-_GONE = "The contact was merged into another or is gone."
 
 
 class Failure(Exception):
-    """A step failed: what it wrote is rolled back."""
+    """A step failed: what its transaction wrote is rolled back."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, run: Run, outcome: Outcome) -> None:
         super().__init__(outcome.message)
-        self.outcome = outcome
+        self.run, self.outcome = run, outcome
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
-    """Step due runs on until none is due or the time is up. Returns how many steps were worked."""
-    ends, steps = time.monotonic() + seconds, 0
+    """Step due runs on until none is due or the time is up. Returns how many runs were taken in hand."""
+    ends, worked = time.monotonic() + seconds, 0
     _release_expired()
     while time.monotonic() < ends:
         runs = Run.objects.claim(BATCH)
         if not runs:
             break
-        steps += _work(runs, min(ends, time.monotonic() + CLAIM_SECONDS))
-    return steps
+        work(runs, min(ends, time.monotonic() + CLAIM_SECONDS))
+        worked += len(runs)
+    return worked
+
+
+def work(runs: list[Run], ends: float | None = None) -> None:
+    """Take claimed runs as far as they go. What is left when the time is up is given back."""
+    known = _Known()
+    for place in range(0, len(runs), COMPANY):
+        company = runs[place : place + COMPANY]
+        if ends is not None and time.monotonic() >= ends:
+            for run in runs[place:]:
+                run.later(timedelta(0))
+            return
+        # One that lost a worker goes alone from the start.
+        if len(company) == 1 or company[0].claims > 1 or not _in_company(company, known):
+            for run in company:
+                while _alone(run, known):
+                    pass
 
 
 @dataclass
 class _Known:
-    """What a batch of runs has in common, read once: versions, and their exit conditions as trees."""
+    """What runs have in common, read once a batch: versions, and their exit conditions as trees."""
 
     versions: dict[int, AutomationVersion] = field(default_factory=dict)
     exits: dict[int, Group | None] = field(default_factory=dict)
@@ -73,184 +97,170 @@ class _Known:
         return self.exits[version.pk]
 
 
-def _work(runs: list[Run], ends: float) -> int:
-    """Each claimed run as far as it goes. What is left when the time is up is given back."""
-    known, steps = _Known(), 0
-    for place, run in enumerate(runs):
-        if time.monotonic() >= ends:
-            _give_back(runs[place:])
-            break
-        while goes_on := advance(run, known):
-            steps += 1
-            if goes_on is OVER:
-                break
-    return steps
+@dataclass
+class _Hand:
+    """The runs a transaction holds, and what it writes at its end. `now` is the database's."""
+
+    runs: list[Run]
+    active: set[int]
+    now: datetime
+    log: list[RunStep] = field(default_factory=list)
+
+    def write(self) -> None:
+        rows.insert(self.log)
+        rows.update(self.runs, _WRITTEN)
 
 
-OVER, ON, NOTHING = "over", "on", ""
+def _in_company(runs: list[Run], known: _Known) -> bool:
+    """All of them as far as they go, in one transaction. False when one of them kept the others from it."""
+    try:
+        with transaction.atomic():
+            hand = _take(runs)
+            for run in hand.runs:
+                while _step(run, known, hand):
+                    pass
+            hand.write()
+    except Exception as error:
+        logger.info("Runs go on alone: %r", error)
+        return False
+    return True
 
 
-def advance(run: Run, known: _Known | None = None) -> str:
-    """One step of a claimed run. ON: the claim is kept and the next step may be worked; OVER: the claim has ended
-    with this step; NOTHING: the run is not ours any more.
-    """
-    known = known or _Known()
+def _alone(run: Run, known: _Known) -> bool:
+    """One step of a claimed run. Whether it goes on at once."""
     started = timezone.now()
     try:
-        return _step(run, known, started)
+        with transaction.atomic():
+            hand = _take([run])
+            goes_on = any(_step(one, known, hand) for one in hand.runs)
+            hand.write()
+        return goes_on
     except Failure as failure:
-        return _fail(run, known, failure.outcome, started)
+        outcome = failure.outcome
     except OperationalError as error:
         # Locked crosswise, or the database is away: nobody's failure.
         logger.info("A step is put off: %r", error)
         run.later(_REST, code="database")
-        return OVER
+        return False
     except conditions.ConditionError as error:
-        return _fail(run, known, failed(str(error), permanent=True), started)
+        outcome = failed(f"The conditions of this step cannot be read. {error}", permanent=True)
     except Exception as error:
         logger.exception("A step of run %s failed", run.pk)
-        return _fail(run, known, failed(f"{type(error).__name__}: {error}"), started)
+        outcome = failed(f"{type(error).__name__}: {error}")
+    _fail(run, known, outcome, started)
+    return False
 
 
-def _step(run: Run, known: _Known, started: datetime) -> str:
-    with transaction.atomic():
-        # Everybody in one order: merges, the automation, the run.
-        hold_merges()
-        is_active = _is_active(run.automation_id)
-        mine = _mine(run)
-        if mine is None:
-            return NOTHING
-        version = known.version(mine.version_id)
-        mine.automation = version.automation
-        if not is_active:
-            mine.mark(State.HELD)
-            return OVER
-        if reason := _leaves(mine, known, version):
-            return _end(mine, State.IGNORED, reason, started)
-        return _perform(mine, version, started)
+def _take(runs: list[Run]) -> _Hand:
+    """Lock what is still ours, everybody in one order: merges, automations, runs. Pausing and merging wait for us."""
+    hold_merges()
+    with connection.cursor() as cursor:
+        cursor.execute(_AUTOMATIONS, [sorted({run.automation_id for run in runs})])
+        states = cursor.fetchall()
+        cursor.execute("select statement_timestamp()")
+        (now,) = cursor.fetchone()
+    claims = [[run.pk for run in runs], [run.claim_no for run in runs]]
+    mine = Run.objects.raw(_MINE, claims)
+    return _Hand(list(mine), {pk for pk, state in states if state == Automation.State.ACTIVE}, now)
 
 
-def _perform(run: Run, version: AutomationVersion, started: datetime) -> str:
+_AUTOMATIONS = "select id, state from automations_automation where id = any(%s) order by id for share"
+_MINE = """
+    select run.* from unnest(%s::int8[], %s::int4[]) as claim(id, number)
+    join automations_run as run on run.id = claim.id and run.claim_no = claim.number
+    where run.state = 'running' order by run.id for no key update of run
+"""
+
+
+def _step(run: Run, known: _Known, hand: _Hand) -> bool:
+    """Work the step a run stands at; changes the objects in hand. Whether the next one follows at once."""
+    if run.automation_id not in hand.active:
+        _rest(run, State.HELD)
+        return False
+    version = known.version(run.version_id)
+    run.automation = version.automation
     found = flow.find(version.steps, run.step)
     if found is None:
-        return _end(run, State.DONE, "", started)
+        return _end(run, hand, State.DONE, "")
+    if reason := _leaves(run, known, version):
+        hand.log.append(_line(run, Step(run.step, "", {}, ""), Result.ENDED, Outcome("end", reason)))
+        return _end(run, hand, State.IGNORED, reason)
     step = Step(found["id"], found["action"], found.get("parameters", {}), f"run:{run.pk}:{found['id']}")
     declared = action(step.action)
     if declared is None:
-        raise Failure(failed("This action does not exist any more.", permanent=True))
-    outcome = declared.perform(step, run)
+        raise Failure(run, failed("This action does not exist any more.", permanent=True))
+    return _follow(run, step, declared.perform(step, run), version, hand)
+
+
+def _follow(run: Run, step: Step, outcome: Outcome, version: AutomationVersion, hand: _Hand) -> bool:
     match outcome.kind:
         case "failed":
-            raise Failure(outcome)
+            raise Failure(run, outcome)
         case "wait":
-            return _wait(run, step, outcome, started)
+            if run.wake_at is None or run.message != outcome.message[:500]:
+                hand.log.append(_line(run, step, Result.WAITING, outcome))
+            _rest(run, State.DUE, outcome.message)
+            run.next_attempt_at = outcome.until or hand.now
+            run.wake_at, run.listens = outcome.deadline, outcome.listens
+            return False
         case "end":
-            _log(run, step, Result.ENDED, outcome, started)
-            return _end(run, State.DONE, outcome.message, started, logged=True)
+            hand.log.append(_line(run, step, Result.ENDED, outcome))
+            return _end(run, hand, State.DONE, outcome.message)
         case "branch":
-            _log(run, step, Result.BRANCH, outcome, started)
-            return _go(run, flow.into(version.steps, step.id, outcome.branch), started)
-    _log(run, step, Result.DONE, outcome, started)
-    return _go(run, flow.after(version.steps, step.id), started)
+            hand.log.append(_line(run, step, Result.BRANCH, outcome))
+            run.step = flow.into(version.steps, step.id, outcome.branch)
+        case _:
+            hand.log.append(_line(run, step, Result.DONE, outcome))
+            run.step = flow.after(version.steps, step.id)
+    if not run.step:
+        return _end(run, hand, State.DONE, "")
+    run.wake_at, run.listens, run.attempts = None, False, 0
+    run.message = run.last_error = run.last_error_code = ""
+    return True
 
 
-def _go(run: Run, step: str, started: datetime) -> str:
-    if not step:
-        return _end(run, State.DONE, "", started)
-    values = {"step": step, "wake_at": None, "listens": False, "attempts": 0, "message": "", "last_error": ""}
-    Run.objects.filter(pk=run.pk).update(**values, last_error_code="")
-    return ON
+def _rest(run: Run, state: State, message: str = "") -> None:
+    """The claim ends cleanly."""
+    run.state, run.claims, run.attempts, run.lease_until = state, 0, 0, None
+    run.message, run.last_error, run.last_error_code = message[:500], "", ""
 
 
-def _wait(run: Run, step: Step, outcome: Outcome, started: datetime) -> str:
-    if run.wake_at is None or run.message != outcome.message:
-        _log(run, step, Result.WAITING, outcome, started)
-    Run.objects.filter(pk=run.pk).update(
-        state=State.DUE,
-        claims=0,
-        attempts=0,
-        lease_until=None,
-        next_attempt_at=outcome.until,
-        wake_at=outcome.deadline,
-        listens=outcome.listens,
-        message=outcome.message[:500],
-        last_error="",
-        last_error_code="",
-    )
-    return OVER
+def _end(run: Run, hand: _Hand, state: State, message: str) -> bool:
+    _rest(run, state, message)
+    run.step, run.wake_at, run.listens, run.ended_at = "", None, False, hand.now
+    return False
 
 
-def _end(run: Run, state: State, message: str, started: datetime, *, logged: bool = False) -> str:
-    if message and not logged:
-        RunStep.objects.create(
-            run_id=run.pk, step=run.step, result=Result.ENDED, message=message[:500], started_at=started
-        )
-    Run.objects.filter(pk=run.pk).update(
-        state=state,
-        claims=0,
-        lease_until=None,
-        step="",
-        wake_at=None,
-        listens=False,
-        message=message[:500],
-        ended_at=Now(),
-        last_error="",
-        last_error_code="",
-    )
-    return OVER
-
-
-def _fail(run: Run, known: _Known, outcome: Outcome, started: datetime) -> str:
+def _fail(run: Run, known: _Known, outcome: Outcome, started: datetime) -> None:
     """Log a failure and have the step tried again by schedule; after the last time the run has failed."""
     try:
         with transaction.atomic():
-            hold_merges()
-            mine = _mine(run)
-            if mine is None:
-                return NOTHING
-            state = mine.failed(
-                code=str(outcome.status or "failed"), error=outcome.message, permanent=outcome.permanent
-            )
-            found = flow.find(known.version(mine.version_id).steps, mine.step) or {"id": mine.step, "action": ""}
-            step = Step(found["id"], found["action"], {}, "")
-            _log(mine, step, Result.FAILED if state is State.DEAD else Result.RETRY, outcome, started)
-            over = {"ended_at": Now(), "listens": False} if state is State.DEAD else {}
-            Run.objects.filter(pk=mine.pk).update(message=outcome.message[:500], **over)
+            hand = _take([run])
+            for mine in hand.runs:
+                state = mine.failed(
+                    code=str(outcome.status or "failed"), error=outcome.message, permanent=outcome.permanent
+                )
+                found = flow.find(known.version(mine.version_id).steps, mine.step) or {"id": mine.step, "action": ""}
+                step = Step(found["id"], found["action"], {}, "")
+                is_over = state is State.DEAD
+                _line(mine, step, Result.FAILED if is_over else Result.RETRY, outcome, started).save()
+                over: dict[str, Any] = {"ended_at": hand.now, "listens": False} if is_over else {}
+                Run.objects.filter(pk=mine.pk).update(message=outcome.message[:500], **over)
     except Error as error:
         logger.warning("A failure of run %s could not be written; its lease brings it back: %r", run.pk, error)
-    return OVER
-
-
-def _is_active(automation_id: int) -> bool:
-    """Whether the automation runs; it stays so until the transaction ends, as pausing waits."""
-    with connection.cursor() as cursor:
-        cursor.execute("select state from automations_automation where id = %s for share", [automation_id])
-        row = cursor.fetchone()
-    return bool(row and row[0] == Automation.State.ACTIVE)
-
-
-def _mine(run: Run) -> Run | None:
-    """The run as it is now, locked, if the claim is still ours."""
-    return (
-        Run.objects.select_related("contact")
-        .select_for_update(of=("self",), no_key=True)
-        .filter(pk=run.pk, claim_no=run.claim_no, state=State.RUNNING)
-        .first()
-    )
 
 
 def _leaves(run: Run, known: _Known, version: AutomationVersion) -> str:
     """Why the run ends before this step; "" if it goes on."""
-    if run.contact.merged_into_id:
-        return _GONE
     if run.order_id is None and run.trigger.startswith("order_"):
         return "The order turned out to be part of another one."
     group = known.exit_of(version)
     return "Matched the conditions to leave." if group and matches(group, run.contact_id) else ""
 
 
-def _log(run: Run, step: Step, result: Result, outcome: Outcome, started: datetime) -> None:
-    RunStep.objects.create(
+def _line(run: Run, step: Step, result: Result, outcome: Outcome, started: datetime | None = None) -> RunStep:
+    now = timezone.now()
+    return RunStep(
         run_id=run.pk,
         step=step.id,
         action=step.action,
@@ -259,19 +269,13 @@ def _log(run: Run, step: Step, result: Result, outcome: Outcome, started: dateti
         branch=outcome.branch,
         status=outcome.status,
         body=outcome.body[:LONGEST_BODY],
-        started_at=started,
+        started_at=started or now,
+        finished_at=now,
     )
-
-
-def _give_back(runs: list[Run]) -> None:
-    for run in runs:
-        run.later(timedelta(0))
 
 
 def _release_expired() -> None:
     for pk in Run.objects.release_expired():
         run = Run.objects.get(pk=pk)
-        RunStep.objects.create(
-            run=run, step=run.step, result=Result.FAILED, message=run.last_error, started_at=timezone.now()
-        )
-        Run.objects.filter(pk=pk).update(ended_at=Now(), listens=False, message=run.last_error)
+        _line(run, Step(run.step, "", {}, ""), Result.FAILED, Outcome("failed", run.last_error)).save()
+        Run.objects.filter(pk=pk).update(ended_at=timezone.now(), listens=False, message=run.last_error)

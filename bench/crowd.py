@@ -55,21 +55,7 @@ def fill(people: int, payments: int, orders: int, log: int) -> int:
 
     Its primary key.
     """
-    address = "'person' || n || '@crowd.example'"
-    first, _ = multiply(
-        Contact,
-        people,
-        email=address,
-        email_key=address,
-        first_name=_one_of(_FIRST, 1),
-        last_name=f"{_one_of(_LAST, 7)} || ' ' || n",
-        created_at=_AGO.format(60),
-        updated_at=_AGO.format(61),
-    )
-    # The last fifty, and the last five hundred, are the first contact's.
-    _recurring_payments(payments, f"case when n > {payments - 50} then {first} else {first} + n % {people} end")
-    of_whom = f"case when n > {orders - 500} then {first} else {first} + n % {people} end"
-    _orders(orders, of_whom)
+    first = customers(people, payments, orders)
     multiply(
         SyncLogEntry,
         log,
@@ -91,6 +77,25 @@ def fill(people: int, payments: int, orders: int, log: int) -> int:
     )
     inbox(log, 0.1)
     settle()
+    return first
+
+
+def customers(people: int, payments: int, orders: int) -> int:
+    """Contacts with their recurring payments and orders, as `fill` makes them. The first contact's primary key."""
+    address = "'person' || n || '@crowd.example'"
+    first, _ = multiply(
+        Contact,
+        people,
+        email=address,
+        email_key=address,
+        first_name=_one_of(_FIRST, 1),
+        last_name=f"{_one_of(_LAST, 7)} || ' ' || n",
+        created_at=_AGO.format(60),
+        updated_at=_AGO.format(61),
+    )
+    # The last fifty, and the last five hundred, are the first contact's.
+    _recurring_payments(payments, f"case when n > {payments - 50} then {first} else {first} + n % {people} end")
+    _orders(orders, f"case when n > {orders - 500} then {first} else {first} + n % {people} end")
     return first
 
 

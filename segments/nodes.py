@@ -172,7 +172,9 @@ class Node:
         return []
 
     def _default(self, part: str) -> str:
-        """For a currency one that was paid in already."""
+        """Days; for a currency one that was paid in already."""
+        if part == "unit":
+            return UNITS[0]
         if part != "currency":
             return ""
         known = (code for model in (RecurringPayment, Order) for (code,) in distinct(model, "currency"))

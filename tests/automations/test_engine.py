@@ -223,7 +223,7 @@ def test_a_run_that_was_claimed_before_the_pause_stops_too(automation: Make) -> 
     dispatch.drain()
     (claimed,) = Run.objects.claim(1)
     lifecycle.pause(made.pk)
-    engine.advance(claimed)
+    engine.work([claimed])
     assert (tags(ann), Run.objects.get().state) == ([], State.HELD)
 
 

@@ -1,0 +1,212 @@
+"""Segments in the browser: built group by group while the count follows, found again on the list of contacts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from contacts.models import Contact, ContactTag, Tag
+from segments.models import Segment
+from tests.recurring_payments.rows import payment
+from users.models import User
+
+pytest.importorskip("playwright")
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+OpenPage = Callable[..., Any]
+
+
+def look(page: Any, name: str) -> None:
+    """Keep a picture for people who want to look: PICTURES=folder bin/test tests/journeys."""
+    if folder := os.environ.get("PICTURES"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+@pytest.fixture
+def people(transactional_db: None) -> dict[str, Contact]:
+    """Ana pays soon, Ben later, Cem not at all; Ana and Cem are VIPs."""
+    found = {}
+    vip = Tag.objects.create(name="vip")
+    for number, name in enumerate(("Ana", "Ben", "Cem")):
+        address = f"{name.lower()}@example.com"
+        found[name] = Contact.objects.create(first_name=name, email=address, email_key=address)
+        if name != "Cem":
+            due = timezone.now() + timedelta(days=3 + 40 * number)
+            payment(found[name], number, next_payment_date=due)
+        if name != "Ben":
+            ContactTag.objects.create(contact=found[name], tag=vip)
+    return found
+
+
+def condition(page: Any, number: str) -> Any:
+    return page.get_by_role("group", name=f"Condition {number}", exact=True)
+
+
+def fill(page: Any, number: str, field: str, operator: str, **parts: str) -> None:
+    """Choose field and comparison, then fill what is compared with: parts by label."""
+    condition(page, number).get_by_label("Field", exact=True).select_option(field)
+    condition(page, number).get_by_label("Comparison").wait_for()
+    condition(page, number).get_by_label("Comparison").select_option(operator)
+    for label, value in parts.items():
+        place = condition(page, number).get_by_label(label.replace("_", " "), exact=True)
+        place.wait_for()
+        place.select_option(value) if label == "Unit" else place.fill(value)
+
+
+def says(page: Any, sentence: str) -> None:
+    page.locator("#segment-estimate").get_by_text(sentence).wait_for()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_segment_with_three_groups_is_built_while_the_count_follows(
+    open_page: OpenPage, marketer: User, people: dict[str, Contact], width: int
+) -> None:
+    """B036, B038, A039"""
+    page = open_page(marketer, reverse("segments:create"), viewport={"width": width, "height": 900})
+    page.get_by_label("Name", exact=True).fill("Due soon")
+    fill(page, "1", "contact.email", "ends_with", Value="example.com")
+    says(page, "contacts match now")
+    assert "3 contacts match now" in " ".join(page.locator("#segment-estimate").inner_text().split())
+    page.locator("#conditions-add-recurring").click()
+    fill(page, "2.1", "recurring_payment.next_payment_date", "within_next", How_many="7", Unit="days")
+    says(page, "contact matches now")
+    page.locator("#conditions-add-group").click()
+    fill(page, "3.1", "contact.tag", "has", Value="vip")
+    page.locator("#conditions-2-add-group").click()
+    fill(page, "3.2.1", "contact.first_name", "is_not", Value="Ben")
+    says(page, "contact matches now")
+    look(page, f"segment-{width}")
+    # What is refused stays as it was typed, with the mistake beside it.
+    condition(page, "3.2.1").get_by_label("Value", exact=True).fill("")
+    page.get_by_role("button", name="Save segment").click()
+    page.get_by_text("Enter what to compare with.").wait_for()
+    condition(page, "3.2.1").get_by_label("Value", exact=True).fill("Ben")
+    page.get_by_role("button", name="Save segment").click()
+    page.get_by_role("heading", level=1, name="Due soon").wait_for()
+    contacts = page.locator("#segment-contacts")
+    assert contacts.get_by_role("link", name="Ana").count() == 1
+    assert contacts.get_by_role("link", name="Ben").count() == 0
+    page.get_by_role("link", name="Show in contacts").click()
+    page.locator("#contacts-table").get_by_text("1 contact", exact=True).wait_for()
+    segment = Segment.objects.get()
+    assert [len(segment.conditions["items"]), segment.conditions["items"][2]["items"][1]["match"]] == [3, "all"]
+    page.goto(reverse("segments:list"))
+    page.locator(".segment-count", has_text="1").wait_for()
+
+
+def test_enter_in_a_value_saves_and_removes_nothing(
+    open_page: OpenPage, marketer: User, people: dict[str, Contact]
+) -> None:
+    page = open_page(marketer, reverse("segments:create"))
+    page.get_by_label("Name", exact=True).fill("Anas")
+    fill(page, "1", "contact.first_name", "is", Value="Ana")
+    condition(page, "1").get_by_label("Value", exact=True).press("Enter")
+    page.get_by_role("heading", level=1, name="Anas").wait_for()
+    assert Segment.objects.get().conditions["items"][0]["value"] == "Ana"
+
+
+def test_rows_are_removed_and_the_others_stay(open_page: OpenPage, marketer: User, people: dict[str, Contact]) -> None:
+    page = open_page(marketer, reverse("segments:create"))
+    fill(page, "1", "contact.first_name", "is", Value="Ana")
+    page.locator("#conditions-add").click()
+    fill(page, "2", "contact.phone", "is_empty")
+    page.get_by_role("button", name="Remove condition 1").click()
+    condition(page, "2").wait_for(state="detached")
+    assert condition(page, "1").get_by_label("Field", exact=True).input_value() == "contact.phone"
+    assert condition(page, "1").get_by_label("Comparison").input_value() == "is_empty"
+
+
+def test_an_advanced_search_finds_by_next_payment_date(
+    open_page: OpenPage, marketer: User, people: dict[str, Contact]
+) -> None:
+    """B038"""
+    page = open_page(marketer, reverse("contacts:list"))
+    page.get_by_text("Advanced search").click()
+    fill(page, "1", "recurring_payment.next_payment_date", "more_than_ahead", How_many="4", Unit="weeks")
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.get_by_text("Recurring Payment - Next payment date is more than 4 weeks from now").wait_for()
+    table = page.locator("#contacts-table")
+    assert table.get_by_role("link", name="Ben").count() == 1
+    assert table.get_by_role("link", name="Ana").count() == 0
+    page.get_by_label("Tag", exact=True).select_option("vip")
+    table.get_by_text("No contact found").wait_for()
+    page.reload()
+    page.get_by_text("Advanced search").click()
+    look(page, "search")
+    page.get_by_role("link", name="Save as segment").click()
+    page.get_by_label("Name", exact=True).fill("Later")
+    page.get_by_role("button", name="Save segment").click()
+    page.get_by_role("heading", level=1, name="Later").wait_for()
+
+
+def test_all_of_it_works_without_javascript(open_page: OpenPage, marketer: User, people: dict[str, Contact]) -> None:
+    page = open_page(marketer, reverse("segments:create"), javascript=False)
+    page.get_by_label("Name", exact=True).fill("Due soon")
+    condition(page, "1").get_by_label("Field", exact=True).select_option("contact.first_name")
+    condition(page, "1").get_by_role("button", name="Show inputs").click()
+    condition(page, "1").get_by_label("Value", exact=True).fill("Ana")
+    page.locator("#conditions-add-group").click()
+    condition(page, "2.1").get_by_label("Field", exact=True).select_option("recurring_payment.normalized_status")
+    condition(page, "2.1").get_by_role("button", name="Show inputs").click()
+    condition(page, "2.1").get_by_label("Value", exact=True).select_option("ACTIVE")
+    page.get_by_role("button", name="Count again").click()
+    assert "1 contact matches now" in " ".join(page.locator("#segment-estimate").inner_text().split())
+    assert page.get_by_label("Name", exact=True).input_value() == "Due soon"
+    page.get_by_role("button", name="Save segment").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Due soon"
+    page.goto(reverse("contacts:list"))
+    page.get_by_text("Advanced search").click()
+    condition(page, "1").get_by_label("Field", exact=True).select_option("contact.tag")
+    condition(page, "1").get_by_role("button", name="Show inputs").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Advanced search"
+    condition(page, "1").get_by_label("Value", exact=True).fill("vip")
+    page.get_by_role("button", name="Search", exact=True).click()
+    assert page.locator("#contacts-table tbody tr").count() == 2
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_segments_can_be_used_by_everybody(
+    open_page: OpenPage, marketer: User, people: dict[str, Contact], theme: str, width: int
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    span = {"count": 7, "unit": "days"}
+    between = {"from": "1.00", "to": "99.00", "currency": "EUR"}
+    soon = {"field": "recurring_payment.next_payment_date", "operator": "within_next", "value": span}
+    block = {"about": "recurring_payment", "quantifier": "any", "match": "all", "conditions": [soon]}
+    total = {"field": "contact.paid_total", "operator": "between", "value": between}
+    inner = {"match": "any", "items": [total, {"field": "contact.tag", "operator": "has", "value": "vip"}]}
+    tree = {"match": "all", "items": [block, {"match": "any", "items": [inner, inner]}]}
+    segment = Segment.objects.create(name="W" * 140, conditions=tree)
+    Segment.objects.create(name="Broken", conditions={"match": "all", "items": [{"field": "x"}]})
+    page = open_page(
+        marketer, "/", color_scheme=theme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
+    )
+    pages = {
+        "segments": reverse("segments:list"),
+        "segment-detail": segment.get_absolute_url(),
+        "segment-edit": reverse("segments:edit", args=[segment.pk]),
+        "segment-delete": reverse("segments:delete", args=[segment.pk]),
+        "segment-search": reverse("segments:search"),
+        "segment-contacts": f"{reverse('contacts:list')}?segment={segment.pk}",
+    }
+    for name, path in pages.items():
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        look(page, f"{name}-{width}-{theme}")
+        found = Axe().run(page, options=RULES)
+        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} scrolls sideways"
+    page.set_viewport_size({"width": 320, "height": 700})
+    for path in pages.values():
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} scrolls sideways at 320"
