@@ -13,6 +13,7 @@ from datetime import timedelta
 from django.db import connection, transaction
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
+from django.urls import NoReverseMatch
 
 from automations import checking, notices
 from automations.declarations import action
@@ -27,9 +28,10 @@ DRAIN_SECONDS = 20
 _WISH = """
 insert into automations_failurereport (automation_id, state, claim_no, claims, attempts, next_attempt_at, number,
     last_error_code, last_error)
-select unnest(%s::bigint[]), 'due', 0, 0, 0, now() + %s, 0, '', ''
+select unnest(%s::bigint[]), 'due', 0, 0, 0, now() + make_interval(secs => %s), 0, '', ''
 on conflict (automation_id) do update set state = 'due',
-    next_attempt_at = greatest(now() + %s, automations_failurereport.told_at + %s)
+    next_attempt_at = greatest(now() + make_interval(secs => %s),
+        automations_failurereport.told_at + make_interval(secs => %s))
 where automations_failurereport.state not in ('due', 'running')"""
 
 
@@ -101,12 +103,21 @@ def choose(automation: Automation | None, users: Iterable[User]) -> None:
     FailureRecipient.objects.bulk_create([FailureRecipient(automation=automation, user=user) for user in users])
 
 
+def page_of(automation: Automation) -> str:
+    """Its address; "" where no page is behind it."""
+    try:
+        return automation.get_absolute_url()
+    except NoReverseMatch:
+        return ""
+
+
 def _wish() -> None:
     failed = set(untold().values_list("run__automation", flat=True).distinct())
     failed |= set(TriggerProblem.objects.filter(told_at=None).values_list("automation", flat=True))
     if failed:
+        gather, pause = GATHER.total_seconds(), PAUSE.total_seconds()
         with connection.cursor() as cursor:
-            cursor.execute(_WISH, [sorted(failed), GATHER, GATHER, PAUSE])
+            cursor.execute(_WISH, [sorted(failed), gather, gather, pause])
 
 
 @transaction.atomic
@@ -123,7 +134,7 @@ def _report(report: FailureReport) -> None:
         for user in recipients(automation):
             key = f"failures:{automation.pk}:{report.number + 1}:{user.pk}"
             subject = _subject(automation, len(steps))
-            notices.queue(user, subject, _text(steps, wrong), key=key, url=automation.get_absolute_url())
+            notices.queue(user, subject, _text(steps, wrong), key=key, url=page_of(automation))
     RunStep.objects.filter(pk__in=[step.pk for step in steps]).update(told_at=Now())
     TriggerProblem.objects.filter(pk__in=[one.pk for one in wrong]).update(told_at=Now())
     mine.update(state=State.DONE, claims=0, lease_until=None, number=report.number + 1, told_at=Now())

@@ -116,7 +116,7 @@ def _of_record(fields: Iterable[Any], key: str, row: RecurringPayment | Order) -
     declared = next((one for one in fields if one.key == key), None)
     if declared is None:
         return _MISSING
-    value = getattr(row, key, _MISSING)
+    value: Any = getattr(row, key, _MISSING)
     if value is _MISSING:
         return _references(row, key)
     if declared.type == FieldType.MONEY and value is not None:

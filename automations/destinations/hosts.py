@@ -15,9 +15,10 @@ FAILURES = 5
 PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(minutes=30)
 # So many requests at once, and one while a host is doubted: a slow one must not take every thread.
 AT_ONCE = 4
-_SLOT = """update automations_destinationhost set next_slot_at = greatest(next_slot_at, clock_timestamp()) + %s
-where id = %s and next_slot_at < clock_timestamp() + %s
-returning extract(epoch from next_slot_at - %s - clock_timestamp())"""
+_SLOT = """update automations_destinationhost
+set next_slot_at = greatest(next_slot_at, clock_timestamp()) + make_interval(secs => %s)
+where id = %s and next_slot_at < clock_timestamp() + make_interval(secs => %s)
+returning extract(epoch from next_slot_at - clock_timestamp()) - %s"""
 
 
 def busy() -> list[int]:
@@ -47,9 +48,9 @@ def rest(host_id: int, pause: timedelta) -> None:
 
 def slot(host_id: int, per_second: float, *, longest: timedelta) -> float | None:
     """Seconds until this request may leave; None if that would be longer than `longest`."""
-    gap = timedelta(seconds=1 / per_second)
+    gap = 1 / per_second
     with connection.cursor() as cursor:
-        cursor.execute(_SLOT, [gap, host_id, longest, gap])
+        cursor.execute(_SLOT, [gap, host_id, longest.total_seconds(), gap])
         row = cursor.fetchone()
     return max(float(row[0]), 0.0) if row else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -24,17 +24,17 @@ def _active() -> QuerySet[User]:
 
 
 class RecipientsForm(forms.Form):
-    users = forms.ModelMultipleChoiceField(
+    users: forms.ModelMultipleChoiceField = forms.ModelMultipleChoiceField(
         label="Mail these people",
-        queryset=None,
+        queryset=User.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text="One mail an automation and hour at most, with the number of failures and the first of them.",
     )
 
-    def __init__(self, automation: Automation | None, *args: object, **kwargs: object) -> None:
+    def __init__(self, automation: Automation | None, data: QueryDict | None = None) -> None:
         chosen = FailureRecipient.objects.filter(automation=automation).values_list("user", flat=True)
-        super().__init__(*args, initial={"users": list(chosen)}, **kwargs)  # type: ignore[arg-type]
+        super().__init__(data, initial={"users": list(chosen)})
         self.fields["users"].queryset = _active()  # type: ignore[attr-defined]
 
 
@@ -49,7 +49,12 @@ def everywhere(request: HttpRequest) -> HttpResponseBase:
 @role_required("marketer")
 def of_automation(request: HttpRequest, pk: int) -> HttpResponseBase:
     automation = get_object_or_404(Automation, pk=pk)
-    layer = Layer(f"Failures of “{automation}”", "Save", "Automations", automation.get_absolute_url())
+    layer = Layer(
+        f"Failures of “{automation}”",
+        "Save",
+        "Automations",
+        failures.page_of(automation) or reverse("destinations:list"),
+    )
     return _answer(request, automation, layer)
 
 
