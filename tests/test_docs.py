@@ -32,6 +32,7 @@ OUR_APPS = {
 SCOPE = [f"A{number:03}" for number in range(1, 94)]
 SCOPE += ["B001", "B002", "B004", "B006", "B009", "B036", "B038", *(f"B{number:03}" for number in range(21, 36))]
 SCOPE += ["B039", "B040", "B041", "B043", "B044"]
+SCOPE += ["C014", "C015", "C016", "C017", "C020", "C021"]
 SCOPE += ["C022", *(f"D{number:03}" for number in range(2, 6)), *(f"E{number:03}" for number in range(1, 10))]
 LATER = {f"A{number:03}" for number in range(34, 39)}
 
