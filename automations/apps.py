@@ -5,12 +5,13 @@ class AutomationsConfig(AppConfig):
     name = "automations"
 
     def ready(self) -> None:
-        from automations import actions, health, idle, panels, runs, triggers
+        from automations import actions, health, idle, navigation, panels, runs, triggers
         from contacts import merging
 
         triggers.register()
         actions.register()
         health.register()
         idle.register()
+        navigation.register()
         panels.register()
         merging.register("automation runs", runs.follow_merge)
