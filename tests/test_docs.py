@@ -18,7 +18,8 @@ from tests import event_docs
 
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-OUR_APPS = {"automations", "campaigns", "segments", "connections", "contacts", "orders", "recurring_payments", "users", "common"}
+OUR_APPS = {"automations", "campaigns", "segments", "connections", "contacts", "orders", "recurring_payments", "users"}
+OUR_APPS |= {"common"}
 SCOPE = [f"A{number:03}" for number in range(1, 94)]
 SCOPE += ["B001", "B002", "B004", "B006", "B009", "B036", "B038", *(f"B{number:03}" for number in range(21, 36))]
 SCOPE += ["B039", "B040", "B041", "B043", "B044"]
