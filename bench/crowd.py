@@ -6,6 +6,8 @@ the product gives it. `n` counts the new rows from 1 in every expression.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.db import connection
 from django.db.models import Model
 
@@ -80,22 +82,29 @@ def fill(people: int, payments: int, orders: int, log: int) -> int:
     return first
 
 
-def customers(people: int, payments: int, orders: int) -> int:
-    """Contacts with their recurring payments and orders, as `fill` makes them. The first contact's primary key."""
+def customers(people: int, payments: int, orders: int, also: Mapping[str, dict[str, str]] | None = None) -> int:
+    """Contacts with their recurring payments and orders, as `fill` makes them. The first contact's primary key.
+
+    `also`: other values, SQL by column, for each "contact", "payment" and "order".
+    """
+    other = also or {}
     address = "'person' || n || '@crowd.example'"
-    first, _ = multiply(
-        Contact,
-        people,
-        email=address,
-        email_key=address,
-        first_name=_one_of(_FIRST, 1),
-        last_name=f"{_one_of(_LAST, 7)} || ' ' || n",
-        created_at=_AGO.format(60),
-        updated_at=_AGO.format(61),
-    )
+    values = {
+        "email": address,
+        "email_key": address,
+        "first_name": _one_of(_FIRST, 1),
+        "last_name": f"{_one_of(_LAST, 7)} || ' ' || n",
+        "created_at": _AGO.format(60),
+        "updated_at": _AGO.format(61),
+    }
+    first, _ = multiply(Contact, people, **values | other.get("contact", {}))
     # The last fifty, and the last five hundred, are the first contact's.
-    _recurring_payments(payments, f"case when n > {payments - 50} then {first} else {first} + n % {people} end")
-    _orders(orders, f"case when n > {orders - 500} then {first} else {first} + n % {people} end")
+    everybody = f"{first} + n % {people}"
+    payer, buyer = (
+        f"case when n > {shared} then {first} else {everybody} end" for shared in (payments - 50, orders - 500)
+    )
+    _recurring_payments(payments, payer, other.get("payment", {}))
+    _orders(orders, buyer, other.get("order", {}))
     return first
 
 
@@ -124,32 +133,30 @@ def settle() -> None:
         cursor.execute("checkpoint")
 
 
-def _recurring_payments(count: int, of_whom: str) -> None:
-    multiply(
-        RecurringPayment,
-        count,
-        contact_id=of_whom,
-        store_recurring_payment_id="'sub_crowd' || n",
-        email="'person' || n || '@crowd.example'",
-        normalized_status=_one_of(_STATUSES, 1),
-        payment_amount="500 + n % 9000",
-        start_date=_AGO.format(600),
-        next_payment_date="statement_timestamp() + (n % 2592000) * interval '1 second'",
-    )
+def _recurring_payments(count: int, of_whom: str, other: dict[str, str]) -> None:
+    values = {
+        "contact_id": of_whom,
+        "store_recurring_payment_id": "'sub_crowd' || n",
+        "email": "'person' || n || '@crowd.example'",
+        "normalized_status": _one_of(_STATUSES, 1),
+        "payment_amount": "500 + n % 9000",
+        "start_date": _AGO.format(600),
+        "next_payment_date": "statement_timestamp() + (n % 2592000) * interval '1 second'",
+    }
+    multiply(RecurringPayment, count, **values | other)
 
 
-def _orders(count: int, of_whom: str) -> None:
-    first, _ = multiply(
-        Order,
-        count,
-        contact_id=of_whom,
-        external_id="'in_crowd' || n",
-        email="'person' || n || '@crowd.example'",
-        number="'CROWD-' || n",
-        total="500 + n % 9000",
-        placed_at=_AGO.format(300),
-        paid_at=_AGO.format(299),
-    )
+def _orders(count: int, of_whom: str, other: dict[str, str]) -> None:
+    values = {
+        "contact_id": of_whom,
+        "external_id": "'in_crowd' || n",
+        "email": "'person' || n || '@crowd.example'",
+        "number": "'CROWD-' || n",
+        "total": "500 + n % 9000",
+        "placed_at": _AGO.format(300),
+        "paid_at": _AGO.format(299),
+    }
+    first, _ = multiply(Order, count, **values | other)
     multiply(OrderItem, count, order_id=f"{first} + n - 1", position="0")
     multiply(OrderReference, count, order_id=f"{first} + n - 1", reference="'invoice:in_crowd' || n")
 

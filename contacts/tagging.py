@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from common import rows
 from contacts.models import Contact, ContactTag, Tag
+
+_keepers: list[Callable[[str, str], None]] = []
+
+
+def keep_names(keeper: Callable[[str, str], None]) -> None:
+    """Apps that keep names of tags register in `AppConfig.ready()` who changes them: it gets the old and the new one,
+    within the transaction of the renaming.
+    """
+    if keeper not in _keepers:
+        _keepers.append(keeper)
+
+
+def renamed(before: str, after: str) -> None:
+    """A tag has a new name: tell who keeps names."""
+    for keeper in _keepers:
+        keeper(before, after)
 
 
 def add_tags(wanted: Iterable[tuple[Contact, Iterable[str]]]) -> set[tuple[int, str]]:

@@ -85,6 +85,8 @@ class Order(models.Model):
         # The indexes of contact and of an item's order are the longer ones that begin with them.
         indexes = [
             models.Index(fields=["contact", "-placed_at", "-id"], name="order_of_contact"),
+            # Whom segments find by what was paid in all is summed from this alone, in order of contact.
+            models.Index(fields=["contact"], include=["currency", "status", "total", "refunded"], name="order_sums"),
             models.Index(fields=["-placed_at", "-id"], name="order_newest"),
             models.Index(fields=["status", "-placed_at", "-id"], name="order_by_status"),
             models.Index(fields=["source", "-placed_at", "-id"], name="order_by_source"),

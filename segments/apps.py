@@ -5,7 +5,9 @@ class SegmentsConfig(AppConfig):
     name = "segments"
 
     def ready(self) -> None:
-        from segments import navigation, searching
+        from contacts import tagging
+        from segments import navigation, renaming, searching
 
         navigation.register()
         searching.register()
+        tagging.keep_names(renaming.tag_renamed)

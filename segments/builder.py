@@ -63,7 +63,9 @@ class Builder:
                 self.focus = drafts.act(draft, self.action)
                 drafts.settle(draft, self.known)
             return draft
-        return drafts.from_tree(initial, self._shape_of) if initial and initial.items else drafts.empty()
+        if initial and initial.items:
+            return drafts.from_tree(initial, self._shape_of)
+        return drafts.empty() if self.required else Draft(GROUP)
 
     @property
     def acted(self) -> bool:

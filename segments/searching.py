@@ -98,7 +98,7 @@ def _search(request: HttpRequest) -> dict[str, Any]:
         "value": value,
         "sentence": describe(group) if group.items else "",
         "problem": problem,
-        "builder": Builder("search", initial=group),
+        "builder": Builder("search", initial=group) if value else None,
         "kept": kept(request.GET.items()),
         "may_edit": may_edit(request),
     }
@@ -106,8 +106,4 @@ def _search(request: HttpRequest) -> dict[str, Any]:
 
 def kept(parameters: Any) -> list[tuple[str, str]]:
     """The other filters of the list, which a search keeps."""
-    return [
-        (name, value)
-        for name, value in parameters
-        if name in ("q", "tag", "list", "mode", "created", "segment", "sort")
-    ]
+    return [(name, value) for name, value in parameters if name in _FILTERS and value]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
+
 from django.core.paginator import Paginator
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -33,7 +35,8 @@ def contacts(request: HttpRequest) -> HttpResponseBase:
     context = {
         "filter": found,
         "is_set": found.is_set or narrowing.is_set(request),
-        "narrowings": narrowing.shown(request),
+        # Asked for by the page and not by the table alone, and twice there.
+        "narrowings": cache(partial(narrowing.shown, request)),
         "sort": sort,
         "page": page,
         "may_edit": may_edit(request),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Count
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -11,6 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from contacts import tagging
 from contacts.forms import RESERVED, TagForm
 from contacts.models import Tag
 from contacts.views.layers import Done, Layer, delete_layer, save_layer
@@ -30,13 +32,17 @@ def tags(request: HttpRequest) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
+@transaction.atomic
 def rename(request: HttpRequest, pk: int) -> HttpResponseBase:
     tag = get_object_or_404(Tag, pk=pk)
     if tag.name.startswith(RESERVED):
         raise PermissionDenied("The Stripe integration made this tag and would make it again.")
     layer = Layer(f"Rename tag “{tag}”", "Rename tag", PARENT, reverse("contacts:tags"))
-    form = TagForm(request.POST or None, instance=tag)
-    return save_layer(request, layer, form, Done("renamed tag", "Tag renamed to “{}”"), name=tag.name)
+    form, before = TagForm(request.POST or None, instance=tag), tag.name
+    response = save_layer(request, layer, form, Done("renamed tag", "Tag renamed to “{}”"), name=before)
+    if form.is_valid() and tag.name != before:
+        tagging.renamed(before, tag.name)
+    return response
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -138,7 +138,14 @@ def test_an_advanced_search_finds_by_next_payment_date(
     assert table.get_by_role("link", name="Ana").count() == 0
     page.get_by_label("Tag", exact=True).select_option("vip")
     table.get_by_text("No contact found").wait_for()
-    page.reload()
+    page.get_by_text("Advanced search").click()
+    condition(page, "1").get_by_label("How many", exact=True).fill("")
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.get_by_text("Enter a number.").wait_for()
+    condition(page, "1").get_by_label("How many", exact=True).fill("5")
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.get_by_text("is more than 5 weeks from now").wait_for()
+    assert "tag=vip" in page.url
     page.get_by_text("Advanced search").click()
     look(page, "search")
     page.get_by_role("link", name="Save as segment").click()

@@ -166,6 +166,8 @@ def test_nothing_asked_is_a_mistake_only_where_conditions_are_required() -> None
     everybody = Builder(PREFIX, sent(), required=False)
     assert everybody.is_valid()
     assert everybody.group == Group()
+    begun = Builder(PREFIX, _as_a_browser_sends(shown(Builder(PREFIX, required=False))), required=False)
+    assert begun.is_valid()
     empty = Builder(PREFIX, sent(("0", {"kind": "group"})), required=False)
     assert not empty.is_valid()
     assert "Add a condition to this group, or remove it." in shown(empty)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_django.fixtures import SettingsWrapper
 
 pytestmark = pytest.mark.django_db
-EXAMPLES = hypothesis_settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=8)
+EXAMPLES = hypothesis_settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=6)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_every_operator_of_every_field_agrees_with_the_plain_reading(settings: S
     zone, now = ZoneInfo("America/New_York"), world.NOWS[1]
     known = fields(CONTACT)
 
-    @settings_of(2)
+    @settings_of(1)
     @given(st.data())
     def one(data: st.DataObject) -> None:
         with world.taken_back():

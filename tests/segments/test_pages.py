@@ -199,6 +199,17 @@ def test_a_segment_whose_field_is_gone_says_so_and_can_be_mended(marketer_client
     assert "finds nobody until it is mended" in found.content.decode()
 
 
+def test_a_segment_follows_a_tag_to_its_new_name(marketer_client: Client, ana: Contact) -> None:
+    tag = Tag.objects.create(name="vip")
+    ContactTag.objects.create(contact=ana, tag=tag)
+    inner = Group("any", (Condition("contact.tag", "has", "vip"), Condition("contact.first_name", "is", "vip")))
+    segment = Segment.objects.create(name="VIPs", conditions=as_json(Group("all", (inner,))))
+    marketer_client.post(reverse("contacts:tag-rename", args=[tag.pk]), {"name": "gold"})
+    segment.refresh_from_db()
+    assert list(contacts_matching(segment.group)) == [ana]
+    assert segment.conditions["items"][0]["items"][1]["value"] == "vip"
+
+
 # --- The list of contacts ---
 
 
