@@ -15,6 +15,7 @@ import orjson
 import psycopg
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
+from django.db.models.base import ModelState
 from django.db.models.expressions import DatabaseDefault
 
 Row = TypeVar("Row", bound=models.Model)
@@ -63,6 +64,31 @@ def update(rows: Sequence[Row], names: Iterable[str]) -> None:
     model = type(rows[0])
     fields = [model._meta.pk, *(_field(model, name) for name in sorted(set(names)))]
     execute(_update(model, tuple(field.attname for field in fields)), [_column(field, rows) for field in fields])
+
+
+def made(model: type[Row], **values: Any) -> Row:
+    """An unsaved row as `model(**values)` makes it, for keys as the database names them (`contact_id`).
+
+    Django's own way asks each field for its default, five times as long for rows that are made by the thousand.
+    """
+    row = model.__new__(model)
+    row._state = ModelState()
+    constants, callables = _defaults(model)
+    row.__dict__.update(constants)
+    for name, default in callables:
+        if name not in values:
+            row.__dict__[name] = default()
+    row.__dict__.update(values)
+    return row
+
+
+@cache
+def _defaults(model: type[models.Model]) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
+    fresh = model()
+    named = {field.attname: field for field in model._meta.concrete_fields}
+    callables = [(name, field.get_default) for name, field in named.items() if callable(field.default)]
+    moving = {name for name, _ in callables}
+    return {name: getattr(fresh, name) for name in named if name not in moving}, callables
 
 
 def execute(statement: str, columns: Sequence[Any]) -> list[tuple[Any, ...]]:

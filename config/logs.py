@@ -9,6 +9,8 @@ import structlog
 KEY_PATTERN = re.compile(r"\b(sk|rk|whsec|pk)_(?:(live|test)_)?[A-Za-z0-9]{8,}")
 CONTROL_PATTERN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 LONGEST_TEXT = 10_000
+# What our own modules say beside a sentence (`extra=`). Others may pass a whole request there.
+SAID_BESIDE = ("connection", "event_id", "objects", "rederivation", "automation", "run", "step", "mail", "delivery")
 
 
 def redacted(text: str) -> str:
@@ -39,6 +41,7 @@ def _shared_processors() -> list[Any]:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(allow=SAID_BESIDE),
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),

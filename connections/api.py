@@ -15,7 +15,29 @@ _LONGEST_WAIT = 3.0
 
 
 def client_of(connection: Connection, *, read_seconds: float = READ_SECONDS) -> Client:
-    """A client of the connection's account. SourceError if it has no key that opens."""
+    """A client of the connection's account, which keeps to the rate limit. SourceError if no key opens."""
+    return Client(_key(connection), gate=partial(_gate, connection), read_seconds=read_seconds)
+
+
+def ungated_client_of(connection: Connection) -> Client:
+    """The same without a look at the database: for who takes requests from the rate limit beforehand (`allowed`)."""
+    return Client(_key(connection))
+
+
+def allowed(connection: Connection, scope: str, wanted: int) -> int:
+    """Take up to so many requests from the rate limit and count them; how many may go out now."""
+    granted = rate_limit.take(connection, scope, wanted)
+    if granted:
+        rate_limit.count_calls(connection, granted)
+    return granted
+
+
+def pause(connection: Connection, scope: str) -> float:
+    """Seconds after which to ask again where nothing was allowed."""
+    return rate_limit.pause(connection, scope)
+
+
+def _key(connection: Connection) -> str:
     try:
         key = connection.open("api_key")
     except SecretUnreadable as error:
@@ -24,7 +46,7 @@ def client_of(connection: Connection, *, read_seconds: float = READ_SECONDS) -> 
         ) from error
     if key is None:
         raise SourceError("This account is disconnected.", permanent=True, code="disconnected")
-    return Client(key.open(), gate=partial(_gate, connection), read_seconds=read_seconds)
+    return key.open()
 
 
 def note(connection: Connection, error: SourceError) -> None:
@@ -44,4 +66,4 @@ def _gate(connection: Connection, scope: str) -> None:
         if time.monotonic() + wait > ends:
             raise SourceError("Waiting for the rate limit.", permanent=False, code="rate_limit", retry_after=1.0)
         time.sleep(wait)
-    rate_limit.count_call(connection)
+    rate_limit.count_calls(connection, 1)

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 
 from common.origin import Origin
-from connections import naming, remote_objects
+from connections import naming, remote_objects, underived
 from connections.billings import billings_of
 from connections.models import Connection, Rederivation, RemoteObject, Resource
 from connections.neighbourhood import Neighbourhood
@@ -65,10 +65,13 @@ def refresh(
     changed: dict[str, Told],
     held: Held | None = None,
     edits: dict[str, list[Edit]] | None = None,
+    *,
+    importing: bool = False,
 ) -> None:
     """Bring everything derived from the changed objects (by key) up to date. `held`: those this transaction has.
 
     `edits`: what events say of subscriptions (by key), so that a change is told even where the next took it back.
+    `importing`: recurring payments whose subscription is not among them may wait until the import rests.
     """
     edits = edits or {}
     changed = {key: many[-1].told for key, many in edits.items()} | changed
@@ -79,7 +82,7 @@ def refresh(
     around = _meet(connection, changed.keys(), held)
     purchase = _purchases(around, changed.keys())
     if "subscription" in kinds:
-        _refresh_recurring(connection, around, changed, purchase, edits)
+        _refresh_recurring(connection, around, changed, purchase, edits, importing)
     if kinds & set(ORDER_RESOURCES):
         _refresh_orders(connection, changed, purchase)
 
@@ -121,11 +124,15 @@ def _refresh_recurring(
     changed: dict[str, Told],
     purchase: dict[str, RemoteObject],
     edits: dict[str, list[Edit]],
+    importing: bool,
 ) -> None:
     direct = {key for key in changed if _is_subscription(key)}
     billed = {ref for row in purchase.values() for ref in row.refs if _is_subscription(ref)}
     affected = direct | billed | _sharing(connection, changed)
     remote_objects.lock(connection, affected)
+    if importing:
+        underived.mark(connection, affected - direct, _told(changed, ()))
+        affected = direct
     subscriptions = [row for row in around.rows(affected) if row.body is not None]
     if not subscriptions:
         return
@@ -274,9 +281,9 @@ def _people(connection: Connection, known: list[tuple[str, str]]) -> dict[str, i
     customers = {customer for customer, _ in known if customer}
     addresses = {key for _, address in known if (key := _address_key(address))}
     mine = Identity.objects.filter(
-        source=connection.source, account=connection.account, is_test=connection.is_test, external_id__in=customers
+        source=connection.source, account=connection.account, is_test=connection.is_test, external_id__one_of=customers
     )
-    people = Contact.objects.filter(is_test=connection.is_test, email_key__in=addresses)
+    people = Contact.objects.filter(is_test=connection.is_test, email_key__one_of=addresses)
     return dict(people.values_list("email_key", Coalesce("merged_into", "pk"))) | dict(
         mine.values_list("external_id", "contact_id")
     )

@@ -109,13 +109,16 @@ def _store(connection: Connection, asked: RemoteObject, states: tuple[ObjectStat
                 inbox.fenced(connection.pk, connection.epoch)
                 now = RemoteObject.objects.select_for_update(no_key=True).get(pk=asked.pk)
                 own, *others = states
+                told = _told(connection, own.key)
                 if asked.as_of and (now.event_id, now.as_of) == (asked.event_id, asked.as_of):
-                    own = replace(own, as_of=max(own.as_of, asked.as_of, *_told(connection, own.key)))
+                    own = replace(own, as_of=max(own.as_of, asked.as_of, *told))
                     # Undecided no longer: an equal second must not ask again.
                     now.body, now.wanted_at = None, None
                     now.save(update_fields=["body", "wanted_at"])
                 remote_objects.hold(connection, [own, *others], set())
-                fact = Told(own.as_of, Origin.POLL, f"{connection.pk}:read:{own.key}:{own.as_of.timestamp():.0f}")
+                # What nobody waited for, such as the product of an imported subscription, is no news to act upon.
+                key = f"{connection.pk}:read:{own.key}:{own.as_of.timestamp():.0f}"
+                fact = Told(own.as_of, Origin.POLL, key, silent=not told)
                 derived.refresh(connection, {state.key: fact for state in states})
                 inbox.release(connection, {state.key for state in states})
             return
@@ -147,7 +150,8 @@ def _give_up(connection: Connection, row: RemoteObject, reason: str) -> None:
             inbox.fenced(connection.pk, connection.epoch)
             remote_objects.hold(connection, [tombstone], set())
             RemoteObject.objects.filter(pk=row.pk).update(wanted_at=None, wanted_error=reason[:500])
-            fact = Told(tombstone.as_of, Origin.POLL, f"{connection.pk}:gone:{row.key}")
+            silent = not _told(connection, row.key)
+            fact = Told(tombstone.as_of, Origin.POLL, f"{connection.pk}:gone:{row.key}", silent)
             derived.refresh(connection, {row.key: fact})
             inbox.release(connection, {row.key})
     except inbox.Moved:

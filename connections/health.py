@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from common import health
 from common.due import State
-from connections import historical, rederiving
+from connections import history_windows, rederiving, underived
 from connections.models import BulkReplay, Connection, ConnectionStatus, InboundEvent, RemoteObject, Resource, SyncRun
 
 
@@ -30,7 +30,8 @@ def _inbox() -> datetime | None:
 
 
 def _rederivations() -> datetime | None:
-    return _oldest(rederiving.walkable().due(), "next_attempt_at")
+    oldest = _oldest(rederiving.walkable().due(), "next_attempt_at"), _oldest(underived.due(), "marked_at")
+    return min((moment for moment in oldest if moment), default=None)
 
 
 def _wanted() -> datetime | None:
@@ -40,8 +41,8 @@ def _wanted() -> datetime | None:
 
 def _history() -> datetime | None:
     """A window is overdue only if nobody walks: a long import has windows that wait their turn."""
-    walking = historical.walkable().filter(state=State.RUNNING).exists()
-    return None if walking else _oldest(historical.walkable().due(), "next_attempt_at")
+    walking = history_windows.walkable().filter(state=State.RUNNING).exists()
+    return None if walking else _oldest(history_windows.walkable().due(), "next_attempt_at")
 
 
 def _polling() -> datetime | None:

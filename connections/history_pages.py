@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from connections import mapping
 from connections.models import RemoteObject, SyncRun, SyncWindow
 from connections.sources.base import Json, ObjectState, SourceError, Translation
 from connections.sources.stripe import shapes, translate
-from connections.sources.stripe.client import PAGE, Answer, Client
+from connections.sources.stripe.client import PAGE, Client
 from connections.sources.stripe.listing import LISTINGS
 
 
-def read_page(client: Client, window: SyncWindow, run: SyncRun) -> tuple[Answer, list[Translation]]:
-    """The next page and, for rows whose mapping follows an object we do not hold, those objects too."""
+@dataclass(frozen=True)
+class Cursor:
+    """Where a walk over a window stands: the last object seen and its `created`, or nothing at its beginning."""
+
+    after_id: str = ""
+    after_created: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows of a list in our words. `next`: where the walk stands behind them. `more`: whether Stripe has any."""
+
+    rows: list[Translation]
+    next: Cursor
+    more: bool
+
+
+def scope_of(run: SyncRun) -> str:
+    """The kind of list that the rate limit knows a run's requests by."""
+    return LISTINGS[run.resource.kind].path.split("/")[2]
+
+
+def read_page(client: Client, window: SyncWindow, run: SyncRun, at: Cursor) -> Page:
+    """The page behind a place. Asks nothing of the database. SourceError `resource_missing`: the object is gone."""
     listing = LISTINGS[run.resource.kind]
     asking = listing.asking(run.resource.connection.missing_permissions)
     created = {"gte": int(window.starts_at.timestamp()), "lt": int(window.ends_at.timestamp())}
-    cursor = {"starting_after": window.after_id} if window.after_id else {}
-    if not window.after_id and window.after_created:
-        created = {"gte": created["gte"], "lte": int(window.after_created.timestamp())}
-    try:
-        page = client.get(listing.path, limit=PAGE, created=created, **cursor, **asking)
-    except SourceError as error:
-        if error.code != "resource_missing" or not window.after_id:
-            raise
-        # The object the cursor stood on is gone: go on from its second.
-        window.after_id = ""
-        return read_page(client, window, run)
+    cursor = {"starting_after": at.after_id} if at.after_id else {}
+    if not at.after_id and at.after_created:
+        created = {"gte": created["gte"], "lte": int(at.after_created.timestamp())}
+    page = client.get(listing.path, limit=PAGE, created=created, **cursor, **asking)
     rows = [row for row in page.data.get("data") or [] if isinstance(row, dict) and shapes.text(row.get("id"))]
-    refuse_repetition(rows, bool(page.data.get("has_more")), window.after_id, window.after_created)
+    more = bool(page.data.get("has_more"))
+    refuse_repetition(rows, more, at.after_id, at.after_created)
     found = [translate.from_row(row, page.asked_at) for row in rows]
-    return page, [*found, *behind(client, run, found)]
+    last = found[-1].record if found else None
+    return Page(found, Cursor(last.object_id, last.occurred_at) if last else at, more)
 
 
 def refuse_repetition(rows: list[Json], has_more: bool, after_id: str, after: datetime | None = None) -> None:

@@ -14,7 +14,17 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from common.due import State, database_now
-from connections import fetching, historical, inbox, polling, reconcile, rederiving, replaying
+from connections import (
+    fetching,
+    historical,
+    inbox,
+    polling,
+    reconcile,
+    rederiving,
+    replaying,
+    underived,
+    underived_pages,
+)
 from connections.models import (
     Connection,
     ConnectionStatus,
@@ -103,7 +113,7 @@ def busy() -> list[str]:
     walking = Q(run__state__in=_WALKING, run__resource__connection__state=Connection.State.ACTIVE)
     due = now | Q(state=State.DUE, last_error_code="rate_limit")
     windows = SyncWindow.objects.filter(Q(state=State.RUNNING) | walking & due).count()
-    derivations = rederiving.walkable().filter(now).count()
+    derivations = rederiving.walkable().filter(now).count() + underived.due().count()
     counted = (
         (events, "events"),
         (derivations, "changes to derive from"),
@@ -138,6 +148,7 @@ def _once(report: Report, ends: float) -> None:
     drains = (
         ("events", inbox.drain),
         ("rederived", rederiving.drain),
+        ("rederived", underived_pages.drain),
         ("objects", fetching.drain),
         ("pages", historical.drain),
         ("pages", reconcile.drain),

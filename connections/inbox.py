@@ -254,7 +254,7 @@ def _isolate(events: list[InboundEvent], error: Exception) -> None:
     event = events[0]
     unreadable = isinstance(error, Unreadable)
     reason = str(error) if unreadable else "Millrace could not apply this event. It is kept and tried again."
-    logger.exception("An event could not be applied", extra={"event": event.event_id}, exc_info=error)
+    logger.exception("An event could not be applied", extra={"event_id": event.event_id}, exc_info=error)
     with transaction.atomic():
         code = "unparsable" if unreadable else type(error).__name__
         state = event.failed(code=code, error=f"{type(error).__name__}: {error}"[:500], permanent=unreadable)

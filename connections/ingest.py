@@ -7,9 +7,11 @@ transaction. No HTTP here: a record that needs an object we do not hold comes ba
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from common import rows
 from common.fields import Field
 from common.origin import Origin
 from connections import derived, edits, log, mapping, remote_objects
@@ -73,12 +75,21 @@ class _Batch:
     resources: dict[str, Resource]
     targets: dict[str, Field]
     held: Held
+    importing: bool
 
 
-def ingest(connection: Connection, batch: list[Incoming], started: float | None = None) -> list[Outcome]:
+def ingest(
+    connection: Connection,
+    batch: list[Incoming],
+    started: float | None = None,
+    along: Sequence[ObjectState] = (),
+    *,
+    importing: bool = False,
+) -> list[Outcome]:
     """Apply a batch of one connection; one outcome each, in order, and their log rows.
 
-    `started`: when work on the batch began, by time.monotonic(); the log shows each record's share.
+    `started`: when work on the batch began, by time.monotonic(); the log shows each record's share. `along`: objects
+    read because the batch's mappings follow them. `importing`: pages of an import, as derived.refresh has it.
 
     IntegrityError or a deadlock means another worker was at the same rows: roll back and call again.
     """
@@ -87,9 +98,9 @@ def ingest(connection: Connection, batch: list[Incoming], started: float | None 
     states = [
         _states(incoming) if admitted_or_supporting(o) else [] for incoming, o in zip(batch, outcomes, strict=True)
     ]
-    all_states = [state for group in states for state in group]
+    all_states = [*(state for group in states for state in group), *along]
     held = remote_objects.hold(connection, all_states, _needed(batch, outcomes), derived.is_met_at)
-    work = _Batch(connection, resources, targets(), held)
+    work = _Batch(connection, resources, targets(), held, importing)
     verdicts = iter(held.verdicts)
     own_verdicts: list[Verdict | None] = []
     for outcome, group in zip(outcomes, states, strict=True):
@@ -99,8 +110,9 @@ def ingest(connection: Connection, batch: list[Incoming], started: float | None 
         kept = {s.key for s, verdict in zip(group, told, strict=True) if verdict in STORED}
         outcome.stored = kept | {s.key for s, verdict in zip(group[:1], told, strict=False) if verdict is Verdict.HELD}
         own_verdicts.append(told[0] if told else None)
+    behind = {s.key: _read(connection, s) for s, verdict in zip(along, verdicts, strict=True) if verdict in STORED}
     _note_missing(work, batch, outcomes, own_verdicts)
-    entries = _apply(work, batch, outcomes, own_verdicts)
+    entries = _apply(work, batch, outcomes, own_verdicts, behind)
     if started is not None:
         each = max(1, int((time.monotonic() - started) * 1000 / max(1, len(batch))))
         for entry in entries:
@@ -174,7 +186,11 @@ def _note_missing(work: _Batch, batch: list[Incoming], outcomes: list[Outcome], 
 
 
 def _apply(
-    work: _Batch, batch: list[Incoming], outcomes: list[Outcome], verdicts: list[Verdict | None]
+    work: _Batch,
+    batch: list[Incoming],
+    outcomes: list[Outcome],
+    verdicts: list[Verdict | None],
+    behind: dict[str, Told],
 ) -> list[SyncLogEntry]:
     """Contacts, and everything derived; the log rows, not written yet."""
     ready = [i for i, outcome in enumerate(outcomes) if not outcome.waits_for and not outcome.quiet]
@@ -186,7 +202,9 @@ def _apply(
             told.append((i, _contact_record(work, batch[i], outcomes[i], held, log_ids[i])))
     for (i, _), result in zip(told, contacts.apply([record for _, record in told]), strict=True):
         _conclude(outcomes[i], result, verdicts[i])
-    derived.refresh(work.connection, _changed(batch, outcomes), work.held, edits.of(batch, outcomes))
+    changed = behind | _changed(batch, outcomes)
+    told_edits = edits.of(batch, outcomes)
+    derived.refresh(work.connection, changed, work.held, told_edits, importing=work.importing)
     return [_log_entry(work, batch[i], outcomes[i], log_ids[i]) for i in ready]
 
 
@@ -201,6 +219,10 @@ def _changed(batch: list[Incoming], outcomes: list[Outcome]) -> dict[str, Told]:
             fact = Told(told.occurred_at, incoming.via, incoming.key, silent)
             changed.update(dict.fromkeys(outcome.stored, fact))
     return changed
+
+
+def _read(connection: Connection, state: ObjectState) -> Told:
+    return Told(state.as_of, Origin.HISTORY, f"{connection.pk}:history:{state.key}", silent=True)
 
 
 def _contact_record(
@@ -273,19 +295,20 @@ def _log_entry(work: _Batch, incoming: Incoming, outcome: Outcome, log_id: int) 
     record, event = incoming.translation.record, incoming.event
     told = record or event
     assert told  # noqa: S101  an event without a record is still an event
-    return SyncLogEntry(
-        pk=log_id,
-        connection=work.connection,
+    return rows.made(
+        SyncLogEntry,
+        id=log_id,
+        connection_id=work.connection.pk,
         resource_kind=record.resource if record else "",
-        run=incoming.run,
-        inbound=event,
+        run_id=incoming.run.pk if incoming.run else None,
+        inbound_id=event.pk if event else None,
         replay=event.replays if event else 0,
-        mapping=outcome.resource.mapping if outcome.resource and outcome.contact else None,
+        mapping_id=outcome.resource.mapping_id if outcome.resource and outcome.contact else None,
         via=incoming.via,
         event_id=event.event_id if event else "",
         event_type=event.type if event else "",
         object_id=told.object_id,
-        contact=outcome.contact,
+        contact_id=outcome.contact.pk if outcome.contact else None,
         contact_email=outcome.contact.email if outcome.contact else "",
         result=outcome.result,
         reason=outcome.reason[:500],

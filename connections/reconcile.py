@@ -17,8 +17,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from common.due import DueQuerySet, State, database_now
-from connections import api, historical, reconcile_pages
-from connections.historical import Stopped
+from connections import api, historical, history_writes, reconcile_pages
+from connections.history_windows import Stopped
 from connections.inbox import Moved
 from connections.models import Connection, ConnectionStatus, Resource, Sighting, SyncRun, SyncWindow
 from connections.reconcile_pages import CURRENT
@@ -198,7 +198,7 @@ def _walk(window: SyncWindow, ends: float) -> int:
 
 def _interrupted(window: SyncWindow, run: SyncRun, error: SourceError) -> None:
     api.note(run.resource.connection, error)
-    if error.code in historical.WAITS_FOR_THE_ACCOUNT:
+    if error.code in history_writes.WAITS_FOR_THE_ACCOUNT:
         window.later(timedelta(seconds=error.retry_after or 2), code=error.code, error=error.message)
     elif window.failed(code=error.code, error=error.message, permanent=error.permanent) == State.DEAD:
         _conclude(run.pk)

@@ -15,7 +15,7 @@ from common.due import LEASE, State
 from common.origin import Origin
 from connections import derived, history_pages, ingest, log, remote_objects
 from connections.derived import Told
-from connections.historical import Stopped
+from connections.history_windows import Stopped
 from connections.inbox import fenced
 from connections.ingest import Incoming
 from connections.models import Connection, Resource, Sighting, SyncLogEntry, SyncRun, SyncWindow

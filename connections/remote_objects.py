@@ -53,7 +53,11 @@ def hold(
     news = [not already_held(known.get(state.key), state) for state in states]
     touched = {state.key for state, is_new in zip(states, news, strict=True) if is_new}
     touched |= {key for key in needed if key not in known or known[key].body is None}
-    refs = [shapes.references(state.body) for state in states]
+    # Of what says nothing new only its own purchase or subscription is met.
+    refs = [
+        shapes.references(state.body) if is_new or (meets and meets(state.key)) else []
+        for state, is_new in zip(states, news, strict=True)
+    ]
     meeting = {key for named in refs for key in named if meets(key)} if meets else set()
     met = meeting | touched
     locked = read(connection, met, lock=True)
@@ -226,7 +230,7 @@ def rows(connection: Connection, keys: set[str]) -> QuerySet[RemoteObject]:
 
 
 def _blank(connection: Connection, kind: str, external_id: str) -> RemoteObject:
-    return RemoteObject(connection=connection, type=kind, external_id=external_id)
+    return bulk.made(RemoteObject, connection_id=connection.pk, type=kind, external_id=external_id)
 
 
 _STATE = [

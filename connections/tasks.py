@@ -2,7 +2,18 @@
 
 from celery import shared_task
 
-from connections import checks, fetching, historical, inbox, polling, reconcile, rederiving, replaying, retention
+from connections import (
+    checks,
+    fetching,
+    historical,
+    inbox,
+    polling,
+    reconcile,
+    rederiving,
+    replaying,
+    retention,
+    underived_pages,
+)
 
 
 @shared_task
@@ -13,6 +24,7 @@ def drain_inbox() -> None:
 @shared_task
 def rederive_due() -> None:
     rederiving.drain()
+    underived_pages.drain()
 
 
 @shared_task

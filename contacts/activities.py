@@ -36,7 +36,8 @@ def record_activities(new: Iterable[NewActivity]) -> None:
     now = timezone.now()
     rows.insert(
         [
-            Activity(
+            rows.made(
+                Activity,
                 contact_id=activity.contact_id,
                 kind=activity.kind,
                 occurred_at=activity.occurred_at,

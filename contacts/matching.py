@@ -52,11 +52,13 @@ class People:
         keys = {email_key(record.email.value) for record in records if record.email}
         external_ids = {record.external_id for record in records if record.external_id}
         accounts = {record.account for record in records}
-        identities = list(Identity.objects.filter(account__in=accounts, external_id__in=external_ids).order_by("pk"))
-        addressed = Contact.objects.filter(email_key__in=keys)
+        identities = list(
+            Identity.objects.filter(account__in=accounts, external_id__one_of=external_ids).order_by("pk")
+        )
+        addressed = Contact.objects.filter(email_key__one_of=keys)
         known = addressed.values_list("pk", flat=True).union(
             addressed.exclude(merged_into=None).values_list("merged_into", flat=True),
-            Contact.objects.filter(pk__in={identity.contact_id for identity in identities}).values_list(
+            Contact.objects.filter(pk__one_of={identity.contact_id for identity in identities}).values_list(
                 "pk", flat=True
             ),
         )

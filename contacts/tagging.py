@@ -29,13 +29,13 @@ def add_tags(wanted: Iterable[tuple[Contact, Iterable[str]]]) -> set[tuple[int, 
     pairs = sorted({(contact.pk, name[:150]) for contact, names in wanted for name in names})
     tags = tags_named({name for _, name in pairs})
     present = set(
-        ContactTag.objects.filter(contact__in={pk for pk, _ in pairs}, tag__in=tags.values()).values_list(
+        ContactTag.objects.filter(contact_id__one_of={pk for pk, _ in pairs}, tag__in=tags.values()).values_list(
             "contact_id", "tag__name"
         )
     )
     missing = [pair for pair in pairs if pair not in present]
     rows.insert(
-        [ContactTag(contact_id=pk, tag=tags[name]) for pk, name in missing],
+        [rows.made(ContactTag, contact_id=pk, tag_id=tags[name].pk) for pk, name in missing],
         conflict="on conflict (contact_id, tag_id) do nothing",
     )
     return set(missing)

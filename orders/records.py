@@ -200,7 +200,9 @@ def _refer(known: _Known, written: list[_Written]) -> None:
     }
     rows.insert(
         [
-            OrderReference(order=new[key], source=key[0], account=key[1], is_test=key[2], reference=key[3])
+            rows.made(
+                OrderReference, order_id=new[key].pk, source=key[0], account=key[1], is_test=key[2], reference=key[3]
+            )
             for key in sorted(new)
         ]
     )
@@ -211,10 +213,13 @@ def _itemise(known: _Known, written: list[_Written]) -> None:
     changed = {
         one.order.pk: one.record.items for one in written if known.items.get(one.order.pk, []) != list(one.record.items)
     }
-    OrderItem.objects.filter(order__in=[pk for pk in changed if pk in known.items]).delete()
+    if stale := [pk for pk in changed if pk in known.items]:
+        OrderItem.objects.filter(order_id__one_of=stale).delete()
     rows.insert(
         [
-            OrderItem(order_id=pk, position=position, name=i.name, sku=i.sku, quantity=i.quantity, amount=i.amount)
+            rows.made(
+                OrderItem, order_id=pk, position=position, name=i.name, sku=i.sku, quantity=i.quantity, amount=i.amount
+            )
             for pk, items in sorted(changed.items())
             for position, i in enumerate(items)
         ]
@@ -224,18 +229,18 @@ def _itemise(known: _Known, written: list[_Written]) -> None:
 def _known(records: list[OrderRecord]) -> _Known:
     references = {reference for record in records for reference in record.references}
     ids = {record.external_id for record in records}
-    ties = list(_here(OrderReference.objects.filter(reference__in=references), records))
-    by_id = _here(Order.objects.filter(external_id__in=ids), records).values_list("pk", flat=True)
+    ties = list(_here(OrderReference.objects.filter(reference__one_of=references), records))
+    by_id = _here(Order.objects.filter(external_id__one_of=ids), records).values_list("pk", flat=True)
     wanted = {tie.order_id for tie in ties} | set(by_id)
     known = _Known()
     # In order of id, so that two workers do not lock crosswise.
-    for order in Order.objects.filter(pk__in=wanted).order_by("pk").select_for_update():
+    for order in Order.objects.filter(pk__one_of=wanted).order_by("pk").select_for_update():
         known.orders[order.pk] = order
         known.by_id[order.source, order.account, order.is_test, order.external_id] = order
     for tie in ties:
         if tie.order_id in known.orders:
             known.by_reference[tie.source, tie.account, tie.is_test, tie.reference] = known.orders[tie.order_id]
-    for item in OrderItem.objects.filter(order__in=known.orders).order_by("order", "position"):
+    for item in OrderItem.objects.filter(order_id__one_of=known.orders).order_by("order", "position"):
         known.items.setdefault(item.order_id, []).append(Item(item.name, item.sku, item.quantity, item.amount))
     return known
 

@@ -101,7 +101,7 @@ def upsert(records: list[RecurringPaymentRecord]) -> None:
 
 def _held(records: Iterable[RecurringPaymentRecord]) -> dict[tuple[Any, ...], RecurringPayment]:
     ids = [record.store_recurring_payment_id for record in records]
-    rows = RecurringPayment.objects.filter(store_recurring_payment_id__in=ids).order_by("pk").select_for_update()
+    rows = RecurringPayment.objects.filter(store_recurring_payment_id__one_of=ids).order_by("pk").select_for_update()
     return {_identity(row): row for row in rows}
 
 

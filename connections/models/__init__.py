@@ -9,7 +9,7 @@ from connections.models.connection import (
     SetupDraft,
 )
 from connections.models.inbound_event import InboundEvent
-from connections.models.rederivation import Rederivation
+from connections.models.rederivation import Rederivation, Underived
 from connections.models.remote_object import RemoteObject
 from connections.models.sync import BulkReplay, LogCount, Sighting, SyncLogEntry, SyncRun, SyncWindow
 
@@ -29,4 +29,5 @@ __all__ = [
     "SyncLogEntry",
     "SyncRun",
     "SyncWindow",
+    "Underived",
 ]

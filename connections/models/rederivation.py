@@ -2,10 +2,30 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from common.due import DueManager, DueRow, State
 from common.origin import Origin
 from connections.models.connection import Connection
+
+
+class Underived(models.Model):
+    """A subscription whose recurring payment does not say yet what history brought: to be derived once, not with each
+    of its invoices. Made, and deleted, only by who has the subscription's row.
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.CharField(max_length=300, help_text="of the subscription")
+    occurred_at = models.DateTimeField(help_text="when the newest of these facts happened at the source")
+    silent = models.BooleanField(default=True)
+    marked_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "underived"
+        constraints = [models.UniqueConstraint("connection", "key", name="underived_once")]
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class Rederivation(DueRow):

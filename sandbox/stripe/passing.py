@@ -1,6 +1,7 @@
 """Time passes: subscriptions renew, fail, are paid after all or end when their moment has come, in order of time.
 
-What happens follows from the subscription and how often something was due for it, so a world goes the same way whatever the date.
+What happens follows from the subscription and how often something was due for it, so a world goes the same way on every
+day.
 """
 
 import heapq

@@ -56,6 +56,13 @@ def test_ordinary_words_stay() -> None:
     assert redacted(text) == text
 
 
+def test_what_a_module_says_beside_its_sentence_is_kept(lines: Any) -> None:
+    """Which event it was: without it the line helps nobody. A library's whole request stays away."""
+    logging.getLogger("connections.inbox").error("failed", extra={"event_id": "evt_1", "request": object()})
+    (line,) = lines()
+    assert json.loads(line)["event_id"] == "evt_1" and "request" not in json.loads(line)
+
+
 def test_a_line_break_begins_no_line(lines: Any) -> None:
     logging.getLogger("anything").warning("name: %s", 'Eve\n{"level": "info"}\r\x1b[2J\u2028end')
     (line,) = lines()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from connections import fetching, historical, inbox, polling, setup
+from connections import fetching, historical, inbox, polling, setup, underived_pages
 from connections.models import Connection, Resource
 from connections.setup import Choice
 from connections.sources.stripe import events
@@ -78,6 +78,6 @@ def anybody() -> Client:
 def work() -> None:
     """Everything due now, as the workers would do it."""
     for _ in range(20):
-        if not (polling.drain() + inbox.drain() + fetching.drain() + historical.drain()):
+        if not (polling.drain() + inbox.drain() + fetching.drain() + historical.drain() + underived_pages.drain()):
             return
     raise AssertionError("There is always more to do.")

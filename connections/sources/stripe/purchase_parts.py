@@ -76,11 +76,17 @@ def _newest(component: Iterable[HeldObject]) -> list[HeldObject]:
             continue
         for depth, one in _with_inner(held, 0):
             # Of the same moment the object itself tells more than its copy inside another one.
-            rank = (one.as_of, -depth, one.event_type, str(sorted(one.body.items(), key=lambda pair: pair[0])))
+            rank = (one.as_of, -depth, one.event_type)
             key = (one.type, one.id)
-            if key not in best or rank > best[key][0]:
+            known = best.get(key)
+            if known is None or rank > known[0] or (rank == known[0] and _written(one) > _written(known[1])):
                 best[key] = (rank, one)
     return sorted((one for _, one in best.values()), key=_age)
+
+
+def _written(held: HeldObject) -> str:
+    """Two copies of the same rank that differ: either will do, but always the same."""
+    return str(sorted(held.body.items(), key=lambda pair: pair[0]))
 
 
 def _with_inner(held: HeldObject, depth: int) -> Iterator[tuple[int, HeldObject]]:

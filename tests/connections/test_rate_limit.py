@@ -1,0 +1,75 @@
+"""The rate limit is one row a connection and list, from which every worker takes what may go out now."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection as database
+from django.db.models import F
+
+from connections import rate_limit
+from connections.models import Connection, RateBucket, Resource
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def connection(connect: Callable[..., Resource]) -> Connection:
+    return Connection.objects.get(pk=connect("customer").connection_id)
+
+
+def passes(seconds: float) -> None:
+    """Let so much time pass for every bucket."""
+    RateBucket.objects.update(refilled_at=F("refilled_at") - timedelta(seconds=seconds))
+
+
+def test_a_seconds_worth_may_go_out_at_once_and_no_more(connection: Connection, settings: Any) -> None:
+    settings.STRIPE_RATE_LIMIT = 0.01
+    assert rate_limit.take(connection, "customers", 8) == 1
+    assert rate_limit.take(connection, "customers", 8) == 0
+    passes(100)
+    assert rate_limit.take(connection, "customers", 8) == 1
+    passes(100_000)
+    assert rate_limit.take(connection, "customers", 8) == 1, "no more than one second's worth piles up"
+
+
+def test_what_one_limit_refuses_is_not_lost_to_the_other(connection: Connection, settings: Any) -> None:
+    """A live account has a limit in all and one a list: the stricter counts, and takes nothing from the other."""
+    settings.STRIPE_RATE_LIMIT = None
+    Connection.objects.update(is_test=False)
+    connection.refresh_from_db()
+    assert rate_limit.take(connection, "customers", 50) == 20
+    left = RateBucket.objects.get(connection=connection, scope="all").tokens
+    assert 29.5 < left < 50
+
+
+def test_workers_share_the_tokens(connection: Connection, settings: Any) -> None:
+    settings.STRIPE_RATE_LIMIT = 10
+    taken: list[int] = []
+
+    def ask() -> None:
+        taken.append(rate_limit.take(connection, "customers", 3))
+        database.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    refilled = 10 * (time.monotonic() - began)
+    assert 10 <= sum(taken) <= 10 + refilled + 1
+    assert RateBucket.objects.get().tokens >= 0
+
+
+def test_a_lifted_limit_asks_nobody(
+    connection: Connection, settings: Any, django_assert_num_queries: Callable[..., object]
+) -> None:
+    settings.STRIPE_RATE_LIMIT = 0
+    with django_assert_num_queries(0):  # type: ignore[attr-defined]
+        assert rate_limit.take(connection, "customers", 500) == 500

@@ -1,0 +1,115 @@
+"""Recurring payments that an import's invoices belong to are made anew once, when the import rests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection as database
+from django.db import transaction
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+
+from connections import derived, fetching, historical, idle, inbox, underived, underived_pages
+from connections.models import Connection, Resource, SyncRun, Underived
+from contacts.models import Activity
+from recurring_payments.models import RecurringPayment
+from sandbox.stripe import Sandbox, SandboxAccount
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MONTH = 31 * 86_400
+MONTHS = 6
+
+
+@pytest.fixture
+def subscription(account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource]) -> str:
+    """A subscription some months old, itself imported, whose invoices and charges are still to come."""
+    began = int(time.time()) - MONTHS * MONTH
+    made = account.play("subscribe", amount=2900, product="Mill Pro", at=began)
+    for month in range(1, MONTHS):
+        account.play("renew", subscription=made["id"], at=began + month * MONTH)
+    stripe.discard()
+    connect("subscription", sync="history_and_new")
+    everything()
+    return str(made["id"])
+
+
+def everything() -> None:
+    while historical.drain() + fetching.drain() + inbox.drain() + underived_pages.drain():
+        pass
+
+
+def last_payment() -> str | None:
+    found = RecurringPayment.objects.get().last_payment_date
+    return found.isoformat() if found else None
+
+
+def test_many_invoices_are_one_change(subscription: str, connect: Callable[..., Resource]) -> None:
+    before = Activity.objects.filter(kind="recurring_payment.updated").count()
+    connect("invoice", sync="history_and_new")
+    connect("charge", sync="history_and_new")
+    historical.drain()
+    assert list(Underived.objects.values_list("key", flat=True)) == [f"subscription:{subscription}"]
+    assert idle.busy() == ["1 changes to derive from"]
+    assert underived_pages.drain() == 1
+    assert last_payment() and not Underived.objects.exists() and idle.busy() == []
+    told = Activity.objects.filter(kind="recurring_payment.updated")
+    assert told.count() <= before + 1 and not told.filter(dispatched_at=None).exists()
+
+
+def test_it_ends_as_if_each_had_been_derived_at_once(subscription: str, connect: Callable[..., Resource]) -> None:
+    for kind in ("invoice", "charge"):
+        connect(kind, sync="history_and_new")
+    everything()
+    values = RecurringPayment.objects.values().get()
+    derived.rederive(Connection.objects.get(), "subscription")
+    again = RecurringPayment.objects.values().get()
+    # When it was looked at last is all that may differ.
+    assert values | {"last_synced_at": None} == again | {"last_synced_at": None}
+
+
+def test_nothing_is_derived_while_an_import_runs_unless_it_takes_long(
+    subscription: str, connect: Callable[..., Resource]
+) -> None:
+    run = connect("invoice", sync="history_and_new").runs.get()
+    historical.drain()
+    SyncRun.objects.filter(pk=run.pk).update(state=SyncRun.State.RUNNING, finished_at=None)
+    assert Underived.objects.exists() and underived_pages.drain() == 0
+    Underived.objects.update(marked_at=Now() - underived.PATIENCE - timedelta(seconds=1))
+    assert underived_pages.drain() == 1 and not Underived.objects.exists()
+
+
+def test_a_page_that_is_not_committed_leaves_its_marks(subscription: str, connect: Callable[..., Resource]) -> None:
+    """Killed within a page: the marks and what was derived go back together."""
+    connect("invoice", sync="history_and_new")
+    historical.drain()
+    before = last_payment()
+    with transaction.atomic():
+        underived_pages.drain()
+        assert not Underived.objects.exists()
+        transaction.set_rollback(True)
+    assert Underived.objects.count() == 1 and last_payment() == before
+    everything()
+    assert not Underived.objects.exists()
+
+
+def test_a_live_event_is_derived_at_once_even_while_marked(
+    subscription: str, connect: Callable[..., Resource], account: SandboxAccount, deliver: Callable[[], list[object]]
+) -> None:
+    run = connect("invoice", sync="history_and_new").runs.get()
+    historical.drain()
+    SyncRun.objects.filter(pk=run.pk).update(state=SyncRun.State.RUNNING, finished_at=None)
+    account.play("cancel", subscription=subscription)
+    deliver()
+    assert RecurringPayment.objects.get().normalized_status == "CANCELLED"
+
+
+def test_disconnected_accounts_wait(subscription: str, connect: Callable[..., Resource]) -> None:
+    connect("invoice", sync="history_and_new")
+    historical.drain()
+    Connection.objects.update(state=Connection.State.DISCONNECTED)
+    with CaptureQueriesContext(database) as asked:
+        assert underived_pages.drain() == 0
+    assert Underived.objects.count() == 1 and len(asked) == 1
