@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -14,6 +15,8 @@ from campaigns.models import Campaign, Mail, Sending, Suppression
 from common import due
 from common.due import State
 from contacts.models import Contact, ListMembership
+from segments.compiling import condition_query
+from segments.models import Segment
 from users.models import User
 
 logger = logging.getLogger(__name__)
@@ -25,17 +28,54 @@ class CannotSend(Exception):
     """Why not, in words for the person who asked."""
 
 
-def chosen(campaign: Campaign) -> QuerySet[Contact]:
-    """The contacts of its lists and segments, each once, of the mode it goes to; whether they want mail or not."""
-    of_lists = ListMembership.objects.filter(list__in=campaign.lists.all())
-    found = Q(pk__in=of_lists.values("contact_id"))
-    return Contact.objects.present().filter(found, is_test=campaign.to_test_contacts)
+@dataclass(frozen=True)
+class Audience:
+    """Who a direct campaign goes to: everybody of these lists and segments, each once, in one mode."""
+
+    lists: tuple[int, ...]
+    segments: tuple[Segment, ...]
+    is_test: bool = False
+
+    @classmethod
+    def of(cls, campaign: Campaign) -> Audience:
+        lists = tuple(campaign.lists.values_list("pk", flat=True))
+        return cls(lists, tuple(campaign.segments.all()), campaign.to_test_contacts)
+
+    def contacts(self) -> QuerySet[Contact]:
+        """Whether they want mail or not. ConditionError when a segment asks about a field that is gone."""
+        members = ListMembership.objects.filter(list__in=self.lists).values("contact_id")
+        found = Q(pk__in=members) if self.lists else Q(pk__in=[])
+        for segment in self.segments:
+            found |= condition_query(segment.group)
+        return Contact.objects.present().filter(found, is_test=self.is_test)
+
+    def recipients(self) -> QuerySet[Contact]:
+        """Those of them that have an address and did not say no."""
+        silent = Suppression.objects.filter(email_key=OuterRef("email_key"))
+        return self.contacts().filter(~Exists(silent), email_key__isnull=False)
+
+    def count(self) -> Count:
+        """One query."""
+        silent = Suppression.objects.filter(email_key=OuterRef("email_key"))
+        counted = self.contacts().aggregate(
+            all=models.Count("pk"),
+            without=models.Count("pk", filter=Q(email_key=None)),
+            silent=models.Count("pk", filter=Exists(silent)),
+        )
+        return Count(counted["all"], counted["without"], counted["silent"])
 
 
-def recipients(campaign: Campaign) -> QuerySet[Contact]:
-    """Those of them that have an address and did not say no."""
-    silent = Suppression.objects.filter(email_key=OuterRef("email_key"))
-    return chosen(campaign).filter(~Exists(silent), email_key__isnull=False)
+@dataclass(frozen=True)
+class Count:
+    """How many are chosen, and why some of them get nothing."""
+
+    chosen: int
+    without_address: int
+    unsubscribed: int
+
+    @property
+    def recipients(self) -> int:
+        return self.chosen - self.without_address - self.unsubscribed
 
 
 @transaction.atomic
@@ -103,7 +143,7 @@ def _page(sending: Sending) -> int | None:
         held = mine.select_for_update().first()
         if held is None:
             return None
-        found = recipients(sending.campaign).filter(pk__gt=held.after).order_by("pk")
+        found = Audience.of(sending.campaign).recipients().filter(pk__gt=held.after).order_by("pk")
         ids = list(found.values_list("pk", flat=True)[:PAGE])
         Mail.objects.bulk_create([_mail(sending, pk) for pk in ids], ignore_conflicts=True)
         is_over = len(ids) < PAGE

@@ -17,6 +17,8 @@ LONGEST_SUBJECT = 300
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # The library that cleans writes attributes in double quotes, so one pattern finds every link.
 _LINK = re.compile(r'<a((?:\s+[\w:-]+="[^"]*")*?)\s+href="([^"]*)"')
+# What a mail looks like where its own HTML says nothing.
+_LOOK = "margin:0;padding:16px;font:15px/1.5 Helvetica,Arial,sans-serif;color:#1f2430;background:#ffffff"
 _LABELS = {"subject": "Subject", "preheader": "Preview text", "html": "HTML", "text": "Text"}
 
 
@@ -87,9 +89,12 @@ def _document(campaign: Campaign, values: Values, subject: str, body: str, pictu
     hidden = "display:none;max-height:0;overflow:hidden;mso-hide:all"
     before = f'<div style="{hidden}">{markup.escape(preheader)}</div>' if preheader else ""
     after = f'<img src="{markup.escape(picture)}" width="1" height="1" alt="">' if picture else ""
+    head = (
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{markup.escape(subject)}</title>'
+    )
     return (
-        '<!DOCTYPE html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, '
-        f'initial-scale=1"><title>{markup.escape(subject)}</title></head><body>{before}{body}{after}</body></html>'
+        f'<!DOCTYPE html><html><head><meta charset="utf-8">{head}</head>'
+        f'<body style="{_LOOK}">{before}{body}{after}</body></html>'
     )
 
 

@@ -1,5 +1,6 @@
 """All settings. Every value that differs between installations comes from the environment."""
 
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config.logs import logging_settings
+from config.mail import mail_settings
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -264,7 +266,10 @@ WHITENOISE_AUTOREFRESH = DEBUG
 # --- Mail: the product works without it ------------------------------------------------------------------------------
 
 EMAIL_URL = env.str("EMAIL_URL", "")
-_mail: dict[str, Any] = env.email_url_config(EMAIL_URL or "consolemail://")
+_mail: dict[str, Any] = mail_settings(EMAIL_URL, os.environ)
+ANYMAIL = _mail["ANYMAIL"]
+# Providers tell of bounces, complaints and replies with it; without it their address answers 404.
+MAIL_WEBHOOK_SECRET = env.str("MAIL_WEBHOOK_SECRET", "")
 EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
 EMAIL_HOST = _mail.get("EMAIL_HOST") or "localhost"
 EMAIL_PORT = _mail.get("EMAIL_PORT") or 25

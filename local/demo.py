@@ -82,6 +82,7 @@ def main() -> None:
             "STRIPE_API_BASE": sandbox,
             "STRIPE_POLL_SECONDS": "3",
             "DEMO": "1",
+            "EMAIL_URL": os.environ.get("EMAIL_URL") or "mailbox://",
             "WORKSPACE_NAME": os.environ.get("WORKSPACE_NAME", "Millrace demo"),
         }
         _start_sandbox(here, sandbox_port)

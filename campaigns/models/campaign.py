@@ -6,6 +6,7 @@ from django.db import models
 from django.urls import reverse
 
 from contacts.models import ContactList
+from segments.models import Segment
 from users.models import User
 
 
@@ -45,6 +46,9 @@ class Campaign(models.Model):
     # Who a direct campaign goes to.
     lists: models.ManyToManyField[ContactList, models.Model] = models.ManyToManyField(
         ContactList, blank=True, related_name="campaigns"
+    )
+    segments: models.ManyToManyField[Segment, models.Model] = models.ManyToManyField(
+        Segment, blank=True, related_name="campaigns"
     )
     to_test_contacts = models.BooleanField(default=False, help_text="a rehearsal: nothing leaves the house")
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")

@@ -1,0 +1,100 @@
+"""Writing a campaign."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from campaigns import tags
+from campaigns.cleaning import removed
+from campaigns.forms import CampaignForm
+from campaigns.models import Campaign, Sending
+from campaigns.views.browse import FRAMES, suggested
+from users import audit
+from users.roles import require, role_required
+
+SENT = "This campaign went out already, so its content stays as it is. Duplicate it to change it."
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@FRAMES
+@role_required("marketer")
+def create(request: HttpRequest) -> HttpResponseBase:
+    kind = request.GET.get("kind", "")
+    initial = {"kind": kind if kind in Campaign.Kind.values else Campaign.Kind.AUTOMATED}
+    form = CampaignForm(request.POST or None, initial=initial)
+    if not form.is_valid():
+        return _editor(request, form)
+    form.instance.created_by = require(request, "marketer")
+    campaign: Campaign = form.save()
+    audit.record(request, "created campaign", campaign, kind=campaign.kind)
+    return _saved(request, campaign)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@FRAMES
+@role_required("marketer")
+def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
+    campaign = get_object_or_404(Campaign, pk=pk)
+    if Sending.objects.filter(campaign=campaign).exists():
+        messages.error(request, SENT)
+        return redirect(campaign)
+    form = CampaignForm(request.POST or None, instance=campaign)
+    if not form.is_valid():
+        return _editor(request, form, campaign)
+    form.save()
+    audit.record(request, "changed campaign", campaign, fields=form.changed_data)
+    return _saved(request, campaign)
+
+
+@require_POST
+@role_required("marketer")
+def duplicate(request: HttpRequest, pk: int) -> HttpResponseBase:
+    original = get_object_or_404(Campaign, pk=pk)
+    lists, segments = list(original.lists.all()), list(original.segments.all())
+    original.pk, original.archived_at = None, None
+    original._state.adding = True
+    original.name = f"Copy of {original.name}"[:150]
+    original.created_by = require(request, "marketer")
+    original.save()
+    original.lists.set(lists)
+    original.segments.set(segments)
+    audit.record(request, "duplicated campaign", original, of=pk)
+    messages.success(request, "Campaign duplicated")
+    return redirect("campaigns:edit", original.pk)
+
+
+@require_POST
+@role_required("marketer")
+def archive(request: HttpRequest, pk: int, archived: bool) -> HttpResponseBase:
+    campaign = get_object_or_404(Campaign, pk=pk)
+    Campaign.objects.filter(pk=pk).update(archived_at=timezone.now() if archived else None)
+    audit.record(request, "archived campaign" if archived else "restored campaign", campaign)
+    messages.success(request, "Campaign archived" if archived else "Campaign restored")
+    return redirect("campaigns:list") if archived else redirect(campaign)
+
+
+def _saved(request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
+    messages.success(request, "Campaign saved")
+    if gone := removed(campaign.html):
+        names = ", ".join(f"<{name}>" for name in gone)
+        messages.warning(request, f"No mail program shows {names}, so mails go out without.")
+    return redirect(campaign)
+
+
+def _editor(request: HttpRequest, form: CampaignForm, campaign: Campaign | None = None) -> HttpResponseBase:
+    is_direct = form.kind == Campaign.Kind.DIRECT
+    context: dict[str, Any] = {
+        "form": form,
+        "campaign": campaign,
+        "is_direct": is_direct,
+        "groups": tags.grouped(tags.allowed(is_direct=is_direct)),
+        "suggested": suggested(),
+    }
+    return render(request, "campaigns/edit.html", context, status=422 if form.errors else 200)

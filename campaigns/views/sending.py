@@ -1,0 +1,136 @@
+"""Test mail, recipients, and the moment a direct campaign goes out or is stopped."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from campaigns import delivery, direct, previewing
+from campaigns.delivery import Verdict
+from campaigns.direct import Audience, Count
+from campaigns.forms import AudienceForm, SendForm
+from campaigns.models import Campaign, Sending
+from campaigns.personalization import problems
+from campaigns.rendering import CannotRender
+from common.text import storable
+from segments.conditions import ConditionError
+from users import audit
+from users.roles import require, role_required
+
+NO_WAY = "There is no way to send mail yet. An admin sets EMAIL_URL on the server; see Settings, Email delivery."
+
+
+@require_POST
+@role_required("marketer")
+def test_mail(request: HttpRequest, pk: int) -> HttpResponseBase:
+    campaign, user = get_object_or_404(Campaign, pk=pk), require(request, "marketer")
+    if not delivery.is_configured():
+        messages.error(request, NO_WAY)
+        return redirect(campaign)
+    try:
+        result = previewing.send_test(campaign, user, storable(request.POST.get("contact", ""))[:320])
+    except CannotRender as error:
+        messages.error(request, str(error))
+        return redirect(campaign)
+    if result.verdict == Verdict.SENT:
+        messages.success(request, f"Test mail sent to {user.email}")
+    else:
+        messages.error(request, f"The test mail was not sent. {result.detail}")
+    return redirect(campaign)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@role_required("marketer")
+def recipients(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Lists and segments; then the question."""
+    campaign = _unsent(pk)
+    form = AudienceForm(request.POST or None, instance=campaign)
+    if form.is_valid():
+        form.save()
+        return redirect("campaigns:send", pk)
+    chosen = None if form.is_bound else _count(Audience.of(campaign))
+    context = {"form": form, "campaign": campaign, "count": chosen}
+    return render(request, "campaigns/recipients.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@role_required("marketer")
+def count(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """How many the boxes ticked so far reach. Saves nothing."""
+    campaign = _unsent(pk)
+    form = AudienceForm(request.POST, instance=campaign)
+    form.is_valid()
+    values = form.cleaned_data
+    audience = Audience(
+        tuple(one.pk for one in values.get("lists", ())),
+        tuple(values.get("segments", ())),
+        bool(values.get("to_test_contacts")),
+    )
+    return render(request, "campaigns/_count.html", {"campaign": campaign, "count": _count(audience)})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@role_required("marketer")
+def send(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The question with the number, and the yes."""
+    campaign, user = _unsent(pk), require(request, "marketer")
+    reached = _count(Audience.of(campaign))
+    refused = _refusal(campaign, reached)
+    form = SendForm(request.POST or None)
+    if form.is_valid() and not refused:
+        try:
+            direct.send(campaign, user, form.time)
+        except direct.CannotSend as error:
+            messages.error(request, str(error))
+            return redirect(campaign)
+        audit.record(request, "sent campaign", campaign, recipients=reached.recipients if reached else 0)
+        messages.success(request, "The campaign is scheduled" if form.time else "The campaign is going out")
+        return redirect(campaign)
+    context = {"form": form, "campaign": campaign, "count": reached, "refused": refused}
+    return render(
+        request, "campaigns/send.html", context, status=422 if form.errors or (form.is_bound and refused) else 200
+    )
+
+
+@require_POST
+@role_required("marketer")
+def cancel(request: HttpRequest, pk: int) -> HttpResponseBase:
+    campaign = get_object_or_404(Campaign, pk=pk)
+    stay = direct.cancel(campaign)
+    audit.record(request, "cancelled campaign", campaign, kept_back=stay)
+    kept = "1 mail was kept back." if stay == 1 else f"{stay:,} mails were kept back."
+    messages.success(request, f"The campaign was cancelled. {kept if stay else ''}".strip())
+    return redirect(campaign)
+
+
+def _unsent(pk: int) -> Campaign:
+    """A direct campaign that can still be sent. 404 for every other."""
+    campaign = get_object_or_404(Campaign.objects.present(), pk=pk, kind=Campaign.Kind.DIRECT)
+    if Sending.objects.filter(campaign=campaign).exists():
+        raise Http404
+    return campaign
+
+
+def _count(audience: Audience) -> Count | None:
+    """None where a segment asks about a field that is gone."""
+    try:
+        return audience.count()
+    except ConditionError:
+        return None
+
+
+def _refusal(campaign: Campaign, reached: Count | None) -> str:
+    """Why it cannot be sent, or ""."""
+    if not delivery.is_configured():
+        return NO_WAY
+    if reached is None:
+        return "A segment asks about a field that no longer exists. Open the segment and mend it."
+    if not reached.recipients:
+        return "Nobody would get this campaign. Choose other lists or segments."
+    for source, is_html in zip(campaign.sources, (False, False, True, False), strict=True):
+        if found := problems(source, kind=campaign.kind, is_html=is_html):
+            return str(found[0])
+    return ""

@@ -1,0 +1,138 @@
+"""Direct campaigns: each contact once, whatever dies in the middle."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from campaigns import direct, sending
+from campaigns.models import Campaign, Mail, Sending
+from contacts.models import Contact, ContactList, ListMembership
+from tests.campaigns.conftest import MakeCampaign, MakeContact
+from tests.campaigns.smtp import MailServer
+from users.models import User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def campaign(make_campaign: MakeCampaign) -> Campaign:
+    campaign = make_campaign(kind="direct")
+    campaign.lists.add(ContactList.objects.create(name="Readers"))
+    return campaign
+
+
+def readers(count: int) -> list[Contact]:
+    rows = [Contact(email=f"r{n}@example.com", email_key=f"r{n}@example.com", first_name=f"R{n}") for n in range(count)]
+    made = Contact.objects.bulk_create(rows)
+    readers = ContactList.objects.get()
+    ListMembership.objects.bulk_create([ListMembership(contact=one, list=readers) for one in made])
+    return made
+
+
+def test_it_arrives_once_at_everybody(mail_server: MailServer, campaign: Campaign, marketer: User) -> None:
+    readers(3)
+    direct.send(campaign, marketer)
+    assert direct.drain() == 3
+    assert direct.drain() == 0
+    sending.drain()
+    assert sorted(one.recipients[0] for one in mail_server.received) == [f"r{n}@example.com" for n in range(3)]
+    with pytest.raises(direct.CannotSend):
+        direct.send(campaign, marketer)
+
+
+def test_ten_thousand_are_queued_in_few_statements(campaign: Campaign, marketer: User) -> None:
+    readers(10_000)
+    direct.send(campaign, marketer)
+    started = time.monotonic()
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        connection.force_debug_cursor = True
+        assert direct.drain(60) == 10_000
+    assert len(asked) < 200
+    assert time.monotonic() - started < 30
+    assert Mail.objects.count() == Mail.objects.values("contact").distinct().count() == 10_000
+
+
+def test_a_worker_killed_in_the_middle_repeats_nothing(
+    campaign: Campaign, marketer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cursor and its page commit together; a new worker goes on from there."""
+    monkeypatch.setattr(direct, "PAGE", 10)
+    readers(35)
+    direct.send(campaign, marketer)
+    (claimed,) = Sending.objects.claim(1)
+    assert direct._page(claimed) == 10
+    assert direct._page(claimed) == 10
+    # Its worker is gone. What it might still write is fenced off by the claim number of the next one.
+    Sending.objects.update(lease_until=Now() - timedelta(seconds=1))
+    assert direct.drain() == 15
+    assert direct._page(claimed) is None
+    assert Mail.objects.count() == 35
+    held = Sending.objects.get()
+    assert (held.state, held.queued) == ("done", 35) and held.finished_at
+
+
+def test_a_time_to_come_is_waited_for(campaign: Campaign, marketer: User) -> None:
+    readers(2)
+    direct.send(campaign, marketer, timezone.now() + timedelta(hours=1))
+    assert direct.drain() == 0
+    Sending.objects.update(next_attempt_at=Now())
+    assert direct.drain() == 2
+
+
+def test_cancelled_before_it_began_nothing_happened(campaign: Campaign, marketer: User) -> None:
+    readers(2)
+    direct.send(campaign, marketer, timezone.now() + timedelta(hours=1))
+    direct.cancel(campaign)
+    assert not Sending.objects.exists()
+    direct.send(campaign, marketer)
+
+
+def test_cancelled_in_the_middle_the_rest_stays(
+    mail_server: MailServer, campaign: Campaign, marketer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "PAGE", 10)
+    readers(25)
+    direct.send(campaign, marketer)
+    (claimed,) = Sending.objects.claim(1)
+    assert direct._page(claimed) == 10
+    # A worker holds some of them, but has handed over none.
+    held: list[Mail] = Mail.objects.claim(4)
+    assert direct.cancel(campaign) == 10
+    assert direct._page(claimed) is None
+    sending._send(held)
+    assert sending.drain() == 0 and mail_server.received == []
+    assert set(Mail.objects.values_list("outcome", flat=True)) == {"cancelled"}
+
+
+def test_a_rehearsal_reaches_only_test_contacts(
+    mail_server: MailServer, campaign: Campaign, make_contact: MakeContact, marketer: User
+) -> None:
+    """C022."""
+    readers(2)
+    ContactList.objects.get().contacts.add(make_contact("t@example.com", is_test=True))
+    Campaign.objects.update(to_test_contacts=True)
+    campaign.refresh_from_db()
+    direct.send(campaign, marketer)
+    direct.drain()
+    sending.drain()
+    assert Mail.objects.get().outcome == "test" and mail_server.received == []
+
+
+def test_a_segment_that_cannot_be_asked_is_told(campaign: Campaign, marketer: User, settings: Any) -> None:
+    from segments.models import Segment
+
+    gone = {"match": "all", "items": [{"field": "contact.field:gone", "operator": "is", "value": "x"}]}
+    campaign.segments.add(Segment.objects.create(name="Gone", conditions=gone))
+    direct.send(campaign, marketer)
+    assert direct.drain() == 0
+    assert Sending.objects.get().last_error

@@ -1,0 +1,146 @@
+"""A campaign in the browser: written with tags from the menu, looked at, tested, sent to a list and a segment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaigns import direct, sending
+from campaigns.models import Campaign, Mail, SentCopy
+from contacts.models import ContactList
+from segments.models import Segment
+from tests.campaigns.conftest import MakeContact, make_contact  # noqa: F401  (fixture)
+from users.models import User
+
+pytest.importorskip("playwright")
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+OpenPage = Callable[..., Any]
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+JOS = {"match": "all", "items": [{"field": "contact.first_name", "operator": "is", "value": "Jo"}]}
+
+
+@pytest.fixture
+def mailbox(settings: Any) -> None:
+    settings.EMAIL_BACKEND, settings.EMAIL_URL = "campaigns.mailbox.EmailBackend", "mailbox://"
+
+
+@pytest.fixture
+def people(transactional_db: None, make_contact: MakeContact) -> None:  # noqa: F811
+    readers = ContactList.objects.create(name="Readers")
+    readers.contacts.add(make_contact(), make_contact("jo@example.com", "Jo"))
+    make_contact("jo2@example.com", "Jo")
+    Segment.objects.create(name="All Jos", conditions=JOS)
+
+
+def look(page: Any, name: str) -> None:
+    """Keep a picture for people who want to look: PICTURES=folder bin/test tests/journeys."""
+    if folder := os.environ.get("PICTURES"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_a_direct_campaign_from_nothing_to_the_mailbox(
+    open_page: OpenPage, marketer: User, people: None, mailbox: None, javascript: bool
+) -> None:
+    """B039 to B043: tags by click, a refused tag, preview, test mail, recipients by list and segment, each once."""
+    page = open_page(marketer, "/campaigns/", javascript=javascript)
+    page.get_by_role("link", name="Create campaign").first.click()
+    page.get_by_label("Name", exact=True).fill("Autumn news")
+    page.get_by_label("Kind").select_option("direct")
+    page.get_by_label("Subject").fill("News for {{ contact.first_name }}")
+    html = page.get_by_label("HTML")
+    html.fill("<p>Dear ,</p><p>{{ recurring_payment.payment_amount }}</p>")
+    if javascript:
+        html.evaluate("field => { field.focus(); field.setSelectionRange(8, 8); }")
+        page.get_by_label("Search tags").fill("first name")
+        page.get_by_role("button", name="Insert First name").click()
+        assert html.input_value().startswith("<p>Dear {{ contact.first_name }},</p>")
+    page.get_by_role("button", name="Save campaign").click()
+    page.locator("#id_html_error").get_by_text("Recurring payment tags cannot be used in a direct campaign").wait_for()
+    look(page, f"campaign-refused-{javascript}")
+    html.fill("<p>Dear {{ contact.first_name }},</p><p><a href='https://example.com/news'>the news</a></p>")
+    page.get_by_label("As this contact").fill("jo@example.com")
+    page.get_by_role("button", name="Show preview").click()
+    page.frame_locator("iframe[name=preview-frame]").get_by_text("Dear Jo,").wait_for()
+    look(page, f"campaign-editor-{javascript}")
+    page.get_by_role("button", name="Save campaign").click()
+    page.get_by_text("Campaign saved").wait_for()
+    page.get_by_role("button", name="Send test mail to me").click()
+    page.get_by_text("Test mail sent to marketer@example.com").wait_for()
+    look(page, f"campaign-detail-{javascript}")
+
+    page.get_by_role("link", name="Choose recipients").click()
+    page.get_by_label("Readers").check()
+    page.get_by_label("All Jos").check()
+    if javascript:
+        page.locator("#recipients-count").get_by_text("3 recipients").wait_for()
+    page.get_by_role("button", name="Continue").click()
+    look(page, f"campaign-send-{javascript}")
+    page.get_by_role("button", name="Send to 3 contacts").click()
+    page.get_by_text("The campaign is going out").wait_for()
+    assert direct.drain() == 3 and sending.drain() == 3
+    assert set(Mail.objects.values_list("outcome", flat=True)) == {"sent"}
+
+    page.goto("/mailbox/")
+    assert page.get_by_role("link", name="News for Jo").count() == 2
+    page.get_by_role("link", name="News for Ana").last.click()
+    page.frame_locator("iframe").get_by_text("Dear Ana,").wait_for()
+    look(page, f"mailbox-mail-{javascript}")
+    page.goto(Campaign.objects.get().get_absolute_url())
+    page.get_by_text("jo2@example.com").wait_for()
+    look(page, f"campaign-sent-{javascript}")
+
+
+def test_a_recipient_clicks_and_leaves(open_page: OpenPage, marketer: User, people: None, mailbox: None) -> None:
+    """The way out of a mail, as somebody who cannot sign in."""
+    campaign = Campaign.objects.create(name="News", kind="direct", subject="News", html="<p>Hello</p>")
+    campaign.lists.set(ContactList.objects.all())
+    direct.send(campaign, marketer)
+    direct.drain()
+    sending.drain()
+    headers = dict(SentCopy.objects.filter(to__contains="ana@example.com").get().headers)
+    page = open_page(None, headers["List-Unsubscribe"].strip("<>"))
+    page.get_by_role("button", name="Unsubscribe").click()
+    page.get_by_text("You are unsubscribed").wait_for()
+    look(page, "unsubscribed")
+    mail = Mail.objects.get(contact__first_name="Ana")
+    page = open_page(marketer, mail.contact.get_absolute_url())
+    page.get_by_role("button", name="Subscribe again").click()
+    page.get_by_text("The contact gets mails again").wait_for()
+
+
+@pytest.mark.parametrize("width", [1440, 390, 320])
+def test_pages_are_usable_by_everybody(
+    open_page: OpenPage, admin: User, people: None, mailbox: None, width: int
+) -> None:
+    """No findings of axe, no sideways scroll, whatever the names."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    campaign = Campaign.objects.create(name="W" * 140, subject="{{ contact.first_name }} " + "W" * 250, html="<p>x</p>")
+    ana = ContactList.objects.get().contacts.get(first_name="Ana")
+    mail = sending.queue(campaign, ana.pk, key="k")
+    sending.drain()
+    copy = SentCopy.objects.get()
+    page = open_page(admin, "/campaigns/", viewport={"width": width, "height": 900})
+    addresses = (
+        "/campaigns/",
+        f"/campaigns/{campaign.pk}/",
+        f"/campaigns/{campaign.pk}/edit/",
+        "/campaigns/new/",
+        "/campaigns/tags/",
+        f"/campaigns/mails/{mail.pk}/",
+        "/mailbox/",
+        f"/mailbox/{copy.pk}/",
+        "/settings/email/",
+        ana.get_absolute_url(),
+    )
+    for number, address in enumerate(addresses):
+        page.goto(address)
+        look(page, f"campaigns-{width}-{number}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+        found = Axe().run(page, options=RULES)
+        assert found.violations_count == 0, f"{address}: {found.generate_report()}"
