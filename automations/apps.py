@@ -5,7 +5,7 @@ class AutomationsConfig(AppConfig):
     name = "automations"
 
     def ready(self) -> None:
-        from automations import actions, health, idle, panels, runs, triggers
+        from automations import actions, health, idle, navigation, panels, runs, triggers
         from automations.destinations import registering
         from contacts import merging
 
@@ -13,6 +13,7 @@ class AutomationsConfig(AppConfig):
         actions.register()
         health.register()
         idle.register()
+        navigation.register()
         panels.register()
         merging.register("automation runs", runs.follow_merge)
         registering.register()

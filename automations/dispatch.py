@@ -89,7 +89,7 @@ def _starts(activities: list[Activity]) -> list[Start]:
         for one, declared in _triggers(version)
         for activity in _matching(by_kind, version, one, declared)
     ]
-    subjects = _Subjects([activity for *_, activity in found])
+    subjects = Subjects([activity for *_, activity in found])
     return [_start(version, one, activity, subjects) for version, one, _, activity in found]
 
 
@@ -136,7 +136,7 @@ def _people(tree: Any, contacts: set[int], is_test: bool) -> set[int]:
     return set(contacts_matching(group, test=is_test).filter(pk__in=contacts).values_list("pk", flat=True))
 
 
-class _Subjects:
+class Subjects:
     """Recurring payments and orders that a batch's activities are about, found in two questions."""
 
     def __init__(self, activities: list[Activity]) -> None:
@@ -165,7 +165,7 @@ class _Subjects:
         return int(told) if told in self.orders else None
 
 
-def _start(version: AutomationVersion, one: dict[str, Any], activity: Activity, subjects: _Subjects) -> Start:
+def _start(version: AutomationVersion, one: dict[str, Any], activity: Activity, subjects: Subjects) -> Start:
     assert activity.contact_id  # noqa: S101  those without were left out
     depth = activity.data.get("depth")
     return Start(

@@ -1,0 +1,41 @@
+"""When contacts leave an automation early, whatever step they stand at."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from automations import lifecycle
+from automations.forms.parameters import ParameterForm
+from automations.parameters import Conditions
+from automations.views.drafts import changed_meanwhile, found, saved, sheet, write
+from common.htmx import is_fragment
+from users.roles import role_required
+
+EXITS = Conditions(
+    key="exit_conditions",
+    label="Leave when the contact matches",
+    help="Looked at before each step. Remove all conditions to let everybody go to the end.",
+    required=False,
+)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@role_required("marketer")
+def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
+    automation = found(pk)
+    url = reverse("automations:exits", args=[pk])
+    data = request.POST if request.method == "POST" else None
+    form = ParameterForm((EXITS,), data, {EXITS.key: automation.exit_conditions}, url)
+    if form.is_valid():
+        try:
+            write(request, automation, exit_conditions=form.values[EXITS.key])
+        except lifecycle.ChangedMeanwhile:
+            return changed_meanwhile(request, pk)
+        return saved(request, automation, "Exit conditions saved")
+    refused = data is not None and not form.acted
+    fragment = "_exits_form" if data is not None and is_fragment(request) else "_exits"
+    context = {"form": form, "url": url}
+    return sheet(request, automation, f"automations/{fragment}.html", context, status=422 if refused else 200)
