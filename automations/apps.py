@@ -6,6 +6,7 @@ class AutomationsConfig(AppConfig):
 
     def ready(self) -> None:
         from automations import actions, health, idle, navigation, panels, runs, triggers
+        from automations.destinations import registering
         from contacts import merging
 
         triggers.register()
@@ -15,3 +16,4 @@ class AutomationsConfig(AppConfig):
         navigation.register()
         panels.register()
         merging.register("automation runs", runs.follow_merge)
+        registering.register()

@@ -2,7 +2,9 @@
 
 from celery import shared_task
 
-from automations import dating, dispatch, engine, notices, retention
+from automations import dating, dispatch, engine, failures, notices, retention
+from automations.destinations import retention as delivery_retention
+from automations.destinations import sending
 
 
 @shared_task
@@ -28,3 +30,18 @@ def send_notices() -> None:
 @shared_task
 def clear_old_runs() -> None:
     retention.clear_old()
+
+
+@shared_task
+def send_deliveries() -> None:
+    sending.drain()
+
+
+@shared_task
+def clear_old_deliveries() -> None:
+    delivery_retention.clear_old()
+
+
+@shared_task
+def tell_failures() -> None:
+    failures.drain()

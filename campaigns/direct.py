@@ -12,7 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from campaigns.models import Campaign, Mail, Sending, Suppression
-from common import due
+from common import due, rows
 from common.due import State
 from contacts.models import Contact, ListMembership
 from segments.compiling import condition_query
@@ -145,7 +145,7 @@ def _page(sending: Sending) -> int | None:
             return None
         found = Audience.of(sending.campaign).recipients().filter(pk__gt=held.after).order_by("pk")
         ids = list(found.values_list("pk", flat=True)[:PAGE])
-        Mail.objects.bulk_create([_mail(sending, pk) for pk in ids], ignore_conflicts=True)
+        rows.insert([_mail(sending, pk) for pk in ids], conflict="on conflict (key) do nothing", told=("id",))
         is_over = len(ids) < PAGE
         mine.update(
             after=ids[-1] if ids else held.after,

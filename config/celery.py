@@ -87,6 +87,10 @@ app.conf.beat_schedule = {
     "automation runs": every(1, "automations.tasks.step_runs", INBOX),
     "dated triggers": every(10, "automations.tasks.look_at_dates", INBOX),
     "notices to colleagues": every(5, "automations.tasks.send_notices", STRIPE),
+    # Other people's servers are waited for as Stripe is.
+    "deliveries": every(1, "automations.tasks.send_deliveries", STRIPE),
+    "old deliveries": every(3600, "automations.tasks.clear_old_deliveries", INBOX),
+    "failures to tell": every(30, "automations.tasks.tell_failures", INBOX),
     "old runs": every(3600, "automations.tasks.clear_old_runs", INBOX),
     "old rows": every(600, "connections.tasks.clear_old", INBOX),
 }

@@ -53,6 +53,11 @@ STRIPE_RATE_LIMIT: float | None = env.float("STRIPE_RATE_LIMIT") if env.str("STR
 # Seconds between two polls of one connection; None adapts between 15 and 300.
 STRIPE_POLL_SECONDS: float | None = env.float("STRIPE_POLL_SECONDS") if env.str("STRIPE_POLL_SECONDS", "") else None
 
+# --- Destinations ----------------------------------------------------------------------------------------------------
+
+# Where Customer.io answers, instead of its own two hosts; {region} stands for us or eu. For a sandbox.
+CUSTOMERIO_API_BASE = env.str("CUSTOMERIO_API_BASE", "").rstrip("/")
+
 # --- Apps ------------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [

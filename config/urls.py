@@ -16,6 +16,7 @@ urlpatterns = [
     path("segments/", include("segments.urls")),
     path("", include("campaigns.urls")),
     path("automations/", include("automations.urls")),
+    path("settings/destinations/", include("automations.destinations.urls")),
     path("settings/", include("users.urls")),
     path("health/", health.check, name="health"),
     path("hooks/stripe/<str:token>/", endpoints.receive, name="hooks-stripe"),

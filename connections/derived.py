@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Coalesce
 
 from common.origin import Origin
-from connections import naming, remote_objects, underived
+from connections import known_people, naming, remote_objects, underived
 from connections.billings import billings_of
 from connections.models import Connection, Rederivation, RemoteObject, Resource
 from connections.neighbourhood import Neighbourhood
@@ -23,9 +22,6 @@ from connections.remote_objects import Held
 from connections.sources.stripe import cut_lists, purchases, recurring, shapes
 from connections.sources.stripe.billing import Billing
 from connections.whole_lists import whole
-from contacts.email import email_key
-from contacts.merging import hold_merges
-from contacts.models import Contact, Identity
 from orders import records as orders
 from orders.records import OrderRecord
 from recurring_payments import records as recurring_payments
@@ -137,7 +133,7 @@ def _refresh_recurring(
     if not subscriptions:
         return
     billings = billings_of(connection, around, subscriptions)
-    people = _people(connection, [(shapes.customer_id(b.subscription.body), "") for b in billings])
+    people = known_people.people(connection, [(shapes.customer_id(b.subscription.body), "") for b in billings])
     recurring_payments.upsert(
         [
             _recurring_record(connection, billing, people, _told(changed, _keys_around(billing)), edits)
@@ -169,7 +165,7 @@ def _recurring_record(
     connection: Connection, billing: Billing, people: dict[str, int], told: Told, edits: dict[str, list[Edit]]
 ) -> RecurringPaymentRecord:
     values = recurring.values(billing, connection.status_map)
-    contact = people.get(values["store_customer_id"]) or people.get(_address_key(values["email"]))
+    contact = people.get(values["store_customer_id"]) or people.get(known_people.address_key(values["email"]))
     return RecurringPaymentRecord(
         source=connection.source,
         account=connection.account,
@@ -200,7 +196,7 @@ def _refresh_orders(connection: Connection, changed: dict[str, Told], purchase: 
         values = purchases.order_of([held[row.key] for row in component])
         if values is not None:
             found.append((values, tuple(sorted(row.key for row in component))))
-    people = _people(connection, [(values.customer_id, values.email) for values, _ in found])
+    people = known_people.people(connection, [(values.customer_id, values.email) for values, _ in found])
     records = []
     for values, references in found:
         told = _told(changed, references)
@@ -210,7 +206,7 @@ def _refresh_orders(connection: Connection, changed: dict[str, Told], purchase: 
                 account=connection.account,
                 is_test=connection.is_test,
                 external_id=values.external_id,
-                contact_id=people.get(values.customer_id) or people.get(_address_key(values.email)),
+                contact_id=people.get(values.customer_id) or people.get(known_people.address_key(values.email)),
                 references=references,
                 values=values.values,
                 items=values.items,
@@ -273,27 +269,6 @@ def _told(changed: dict[str, Told], keys: Iterable[str]) -> Told:
     """The newest of the facts that touched these objects; of all, if none did by name."""
     mine = [changed[key] for key in keys if key in changed] or changed.values()
     return max(mine, key=lambda told: (told.occurred_at, told.key))
-
-
-def _people(connection: Connection, known: list[tuple[str, str]]) -> dict[str, int]:
-    """Contact ids by customer id and by address key. No merge comes between until the transaction ends."""
-    hold_merges()
-    customers = {customer for customer, _ in known if customer}
-    addresses = {key for _, address in known if (key := _address_key(address))}
-    mine = Identity.objects.filter(
-        source=connection.source, account=connection.account, is_test=connection.is_test, external_id__one_of=customers
-    )
-    people = Contact.objects.filter(is_test=connection.is_test, email_key__one_of=addresses)
-    return dict(people.values_list("email_key", Coalesce("merged_into", "pk"))) | dict(
-        mine.values_list("external_id", "contact_id")
-    )
-
-
-def _address_key(address: str) -> str:
-    try:
-        return email_key(address) if address else ""
-    except ValueError:
-        return ""
 
 
 def _worth_reading(key: str) -> bool:

@@ -8,7 +8,7 @@ from connections.derived import Edit, Told
 from connections.models import SyncLogEntry
 
 if TYPE_CHECKING:
-    from connections.ingest import Incoming, Outcome
+    from connections.incoming import Incoming, Outcome
 
 
 def of(batch: list[Incoming], outcomes: list[Outcome]) -> dict[str, list[Edit]]:

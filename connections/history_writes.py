@@ -16,7 +16,7 @@ from connections import api, ingest, log
 from connections.history_pages import Page
 from connections.history_windows import WALKING
 from connections.inbox import Moved, fenced
-from connections.ingest import Incoming, Outcome
+from connections.incoming import Incoming, Outcome
 from connections.models import Connection, Resource, SyncLogEntry, SyncRun, SyncWindow
 from connections.sources.base import ObjectState, SourceError
 

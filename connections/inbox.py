@@ -16,7 +16,7 @@ from common import rows
 from common.due import State, database_now
 from common.origin import Origin
 from connections import ingest, lanes, log
-from connections.ingest import Incoming, Outcome
+from connections.incoming import Incoming, Outcome
 from connections.models import Connection, InboundEvent, SyncLogEntry
 from connections.sources.stripe import translate
 from connections.sources.stripe.translate import Envelope, Unreadable

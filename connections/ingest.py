@@ -8,74 +8,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
-from common import rows
-from common.fields import Field
 from common.origin import Origin
-from connections import derived, edits, log, mapping, remote_objects
+from connections import derived, edits, log, mapping, remote_objects, telling
 from connections.derived import Told
 from connections.guard import Verdict
-from connections.models import Connection, InboundEvent, Resource, SyncLogEntry, SyncRun
-from connections.remote_objects import Held
-from connections.sources.base import HeldObject, ObjectState, SourceRecord, Translation, View
-from connections.sources.stripe import shapes, translate, words
+from connections.incoming import Batch, Incoming, Outcome, Result
+from connections.models import Connection, Resource, SyncLogEntry
+from connections.sources.base import ObjectState
+from connections.sources.stripe import translate
 from connections.sources.stripe.events import SUPPORTING
 from contacts import records as contacts
 from contacts.fields import targets
-from contacts.records import ContactOutcome, ContactRecord
+from contacts.records import ContactRecord
 
-TAG = "stripe-integration"
-Result = SyncLogEntry.Result
-NO_EMAIL = "the mapped email is empty"
 STORED = (Verdict.TAKEN, Verdict.ENRICHED)
-
-
-@dataclass
-class Incoming:
-    """An event, or a row of history, on its way in. Exactly one of `event` and `run` is set."""
-
-    translation: Translation
-    via: Origin
-    event: InboundEvent | None = None
-    run: SyncRun | None = None
-
-    @property
-    def key(self) -> str:
-        """Names the record once and for all: activities are made once per key."""
-        record = self.translation.record
-        if self.event:
-            return f"{self.event.connection_id}:{self.event.event_id}"
-        assert self.run and record  # noqa: S101  history always has both
-        return f"{self.run.resource.connection_id}:{self.run.word}:{record.key}"
-
-
-@dataclass
-class Outcome:
-    """What became of one Incoming. `waits_for`: keys of objects it needs first; `stored`: those it brought.
-
-    `quiet`: no log row wanted.
-    """
-
-    result: str = Result.UNCHANGED
-    reason: str = ""
-    waits_for: set[str] = field(default_factory=set)
-    stored: set[str] = field(default_factory=set)
-    quiet: bool = False
-    changes: list[dict[str, Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    contact: Any = None
-    resource: Resource | None = None
-
-
-@dataclass
-class _Batch:
-    connection: Connection
-    resources: dict[str, Resource]
-    targets: dict[str, Field]
-    held: Held
-    importing: bool
 
 
 def ingest(
@@ -100,7 +48,7 @@ def ingest(
     ]
     all_states = [*(state for group in states for state in group), *along]
     held = remote_objects.hold(connection, all_states, _needed(batch, outcomes), derived.is_met_at)
-    work = _Batch(connection, resources, targets(), held, importing)
+    work = Batch(connection, resources, targets(), held, importing)
     verdicts = iter(held.verdicts)
     own_verdicts: list[Verdict | None] = []
     for outcome, group in zip(outcomes, states, strict=True):
@@ -163,7 +111,7 @@ def _source_keys(outcome: Outcome) -> set[str]:
     return mapping.keys(outcome.resource.mapping.rows) if outcome.resource and outcome.resource.mapping else set()
 
 
-def _note_missing(work: _Batch, batch: list[Incoming], outcomes: list[Outcome], verdicts: list[Verdict | None]) -> None:
+def _note_missing(work: Batch, batch: list[Incoming], outcomes: list[Outcome], verdicts: list[Verdict | None]) -> None:
     """Let records wait for objects they need and we do not hold; those are wished for, all at once."""
     asked: list[tuple[Outcome, set[str]]] = []
     for incoming, outcome, verdict in zip(batch, outcomes, verdicts, strict=True):
@@ -186,7 +134,7 @@ def _note_missing(work: _Batch, batch: list[Incoming], outcomes: list[Outcome], 
 
 
 def _apply(
-    work: _Batch,
+    work: Batch,
     batch: list[Incoming],
     outcomes: list[Outcome],
     verdicts: list[Verdict | None],
@@ -199,13 +147,13 @@ def _apply(
     told: list[tuple[int, ContactRecord]] = []
     for i in ready:
         if outcomes[i].result != Result.IGNORED:
-            told.append((i, _contact_record(work, batch[i], outcomes[i], held, log_ids[i])))
+            told.append((i, telling.contact_record(work, batch[i], outcomes[i], held, log_ids[i])))
     for (i, _), result in zip(told, contacts.apply([record for _, record in told]), strict=True):
-        _conclude(outcomes[i], result, verdicts[i])
+        telling.conclude(outcomes[i], result, verdicts[i])
     changed = behind | _changed(batch, outcomes)
     told_edits = edits.of(batch, outcomes)
     derived.refresh(work.connection, changed, work.held, told_edits, importing=work.importing)
-    return [_log_entry(work, batch[i], outcomes[i], log_ids[i]) for i in ready]
+    return [telling.log_entry(work, batch[i], outcomes[i], log_ids[i]) for i in ready]
 
 
 def _changed(batch: list[Incoming], outcomes: list[Outcome]) -> dict[str, Told]:
@@ -223,96 +171,3 @@ def _changed(batch: list[Incoming], outcomes: list[Outcome]) -> dict[str, Told]:
 
 def _read(connection: Connection, state: ObjectState) -> Told:
     return Told(state.as_of, Origin.HISTORY, f"{connection.pk}:history:{state.key}", silent=True)
-
-
-def _contact_record(
-    work: _Batch, incoming: Incoming, outcome: Outcome, held: dict[str, HeldObject], log_id: int
-) -> ContactRecord:
-    record, resource = incoming.translation.record, outcome.resource
-    assert record and resource and resource.mapping  # noqa: S101  admitted records have all three
-    own = held.get(record.subject) or HeldObject(record.object_type, record.object_id, record.occurred_at, record.after)
-    # The tombstone of a deleted object says nothing of it; its last words, in the event, may.
-    if own.gone and len(own.body) <= len(record.after):
-        own = HeldObject(own.type, own.id, own.as_of, record.after, gone=True)
-    mapped = mapping.apply(resource.mapping.rows, View(resource.kind, own, held), work.targets, log_id)
-    outcome.warnings = mapped.warnings
-    customer = shapes.customer_id(own.body)[:255] or None
-    return ContactRecord(
-        source=work.connection.source,
-        account=work.connection.account,
-        is_test=work.connection.is_test,
-        external_id=customer,
-        email=mapped.email,
-        owns_email=own.type == "customer",
-        facts=tuple(mapped.facts),
-        tags=(TAG, f"{TAG}-{record.event_type}") if record.event_type else (TAG,),
-        occurred_at=record.occurred_at,
-        origin=incoming.via,
-        key=incoming.key,
-        log=log_id,
-        event_type=record.event_type,
-        summary=words.sentence(record.event_type, record.after) if record.event_type else "",
-        data=_about(work.connection, record),
-        deleted_at=own.as_of if own.gone and own.type == "customer" else None,
-        silent=bool(incoming.run and not incoming.run.starts_automations),
-    )
-
-
-def _about(connection: Connection, record: SourceRecord) -> dict[str, Any]:
-    """What a reader of the timeline, and later a trigger, may want to know of the event."""
-    about: dict[str, Any] = {
-        "source": connection.source,
-        "connection": connection.pk,
-        "object": record.object_id,
-        "event_id": record.event_id,
-    }
-    status, before = record.after.get("status"), record.before
-    if isinstance(status, str):
-        about["status"] = status
-        if before and isinstance(before.get("status"), str) and before["status"] != status:
-            about["status_before"] = before["status"]
-    if amount := words.amount(record.event_type, record.after):
-        about |= {"amount": amount[0], "currency": amount[1]}
-    if record.object_type == "invoice" and (subscription := shapes.invoice_subscription(record.after)):
-        about["subscription"] = subscription
-    return about
-
-
-def _conclude(outcome: Outcome, result: ContactOutcome, verdict: Verdict | None) -> None:
-    outcome.contact = result.contact
-    outcome.changes = [change.as_json() for change in result.changes]
-    outcome.result = result.result
-    notes = list(result.notes)
-    if result.result == contacts.SKIPPED:
-        notes.append(NO_EMAIL)
-    elif verdict is Verdict.STALE and result.result == contacts.UNCHANGED:
-        outcome.result = Result.STALE
-        notes.append("a newer state of this object was already known")
-    outcome.reason = " ".join(notes)
-
-
-def _log_entry(work: _Batch, incoming: Incoming, outcome: Outcome, log_id: int) -> SyncLogEntry:
-    record, event = incoming.translation.record, incoming.event
-    told = record or event
-    assert told  # noqa: S101  an event without a record is still an event
-    return rows.made(
-        SyncLogEntry,
-        id=log_id,
-        connection_id=work.connection.pk,
-        resource_kind=record.resource if record else "",
-        run_id=incoming.run.pk if incoming.run else None,
-        inbound_id=event.pk if event else None,
-        replay=event.replays if event else 0,
-        mapping_id=outcome.resource.mapping_id if outcome.resource and outcome.contact else None,
-        via=incoming.via,
-        event_id=event.event_id if event else "",
-        event_type=event.type if event else "",
-        object_id=told.object_id,
-        contact_id=outcome.contact.pk if outcome.contact else None,
-        contact_email=outcome.contact.email if outcome.contact else "",
-        result=outcome.result,
-        reason=outcome.reason[:500],
-        changes=outcome.changes,
-        warnings=outcome.warnings,
-        occurred_at=told.occurred_at,
-    )

@@ -7,8 +7,8 @@ from typing import Any
 
 from common.due import State
 from connections import log_lines, payloads
-from connections.ingest import NO_EMAIL
 from connections.models import InboundEvent, RemoteObject, Resource, SyncLogEntry
+from connections.telling import NO_EMAIL
 from contacts.fields import targets
 
 

@@ -11,12 +11,12 @@ from django.utils.translation import gettext
 from common.fields import Field, FieldType
 from common.templatetags.ui import day, moment
 from connections import mapping
-from connections.ingest import TAG
 from connections.mapping_rows import Row, whole
 from connections.models import Connection
 from connections.sources.base import HeldObject, Json, View
 from connections.sources.stripe import fields as source
 from connections.sources.stripe import shapes, translate
+from connections.telling import TAG
 from contacts.email import email_key
 from contacts.facts import Fact
 from contacts.fields import NAME, coerce

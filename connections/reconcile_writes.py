@@ -17,7 +17,7 @@ from connections import derived, history_pages, ingest, log, remote_objects
 from connections.derived import Told
 from connections.history_windows import Stopped
 from connections.inbox import fenced
-from connections.ingest import Incoming
+from connections.incoming import Incoming
 from connections.models import Connection, Resource, Sighting, SyncLogEntry, SyncRun, SyncWindow
 from connections.sources.base import Translation
 from connections.sources.stripe.client import Client

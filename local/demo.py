@@ -41,17 +41,41 @@ def _start_sandbox(here: Running, port: int) -> None:
     wait_until_ready(here.supervisor, "sandbox", port, "/")
 
 
+def _start_receivers(here: Running, after: int) -> tuple[str, str]:
+    """(where Customer.io answers, where webhooks go): fakes of the systems that automations send to."""
+    customerio = free_port(after)
+    receiver = free_port(customerio + 1)
+    for name, module, port in (
+        ("customerio", "sandbox.customerio", customerio),
+        ("webhook receiver", "sandbox.webhook_receiver", receiver),
+    ):
+        state = here.data.path / f"{module.rpartition('.')[2]}.json"
+        here.supervisor.start(Program(name, python("-m", module, "--port", str(port), "--state", str(state))))
+        wait_until_ready(here.supervisor, name, port, "/")
+    return f"http://127.0.0.1:{customerio}", f"http://127.0.0.1:{receiver}"
+
+
+def _destinations(receiver: str) -> str:
+    """The command that makes the demo's destinations."""
+    from sandbox.customerio.world import DEMO
+    from sandbox.webhook_receiver.world import DEMO_SECRET
+
+    credentials = f"{DEMO['region']}:{DEMO['site_id']}:{DEMO['api_key']}"
+    return f"demo_destinations {receiver}/hooks {DEMO_SECRET} {credentials}"
+
+
 def _sandbox_keys() -> dict[str, str]:
     from sandbox.stripe.demo import DEMO_KEYS
 
     return dict(DEMO_KEYS)
 
 
-def _tell(here: Running, sandbox: str, passwords: dict[str, str]) -> None:
+def _tell(here: Running, sandbox: str, passwords: dict[str, str], others: dict[str, str]) -> None:
     lines = [f"\nMillrace runs at {here.environment['SITE_URL']}\n", "Sign in as"]
     lines += [f"  {_address(role):34} {passwords[role]}" for role in PEOPLE]
     lines += [f"\nThe sandbox Stripe is at {sandbox}; its keys, to connect accounts with:"]
     lines += [f"  {label.replace('_', ' '):24} {key}" for label, key in _sandbox_keys().items()]
+    lines += [f"\n{name} of the sandbox, which shows what arrived, is at {url}" for name, url in others.items()]
     print("\n".join([*lines, f"\nCtrl-C stops it. Logs: {here.data.logs}"]), flush=True)
 
 
@@ -86,12 +110,14 @@ def main() -> None:
             "WORKSPACE_NAME": os.environ.get("WORKSPACE_NAME", "Millrace demo"),
         }
         _start_sandbox(here, sandbox_port)
+        customerio, receiver = _start_receivers(here, sandbox_port + 1)
+        here.environment["CUSTOMERIO_API_BASE"] = f"{customerio}/{{region}}"
         people = {
             _address(role): {"name": name, "role": role, "password": passwords[role]} for role, name in PEOPLE.items()
         }
-        prepare(here.environment, "demo_users", "seed_demo", given=json.dumps(people))
+        prepare(here.environment, "demo_users", "seed_demo", _destinations(receiver), given=json.dumps(people))
         here.start_product(port)
-        _tell(here, sandbox, passwords)
+        _tell(here, sandbox, passwords, {"Customer.io": customerio, "A webhook receiver": receiver})
         here.keep_running()
 
 

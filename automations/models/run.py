@@ -106,6 +106,7 @@ class RunStep(models.Model):
     body = models.TextField(blank=True, default="", help_text="the beginning of its answer")
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(db_default=Now())
+    told_at = models.DateTimeField(null=True, blank=True, help_text="when colleagues were told of a failure")
 
     class Meta:
         constraints = [
@@ -114,7 +115,12 @@ class RunStep(models.Model):
                 fields=["run", "step"], condition=models.Q(result__in=["done", "branch"]), name="run_step_done_once"
             )
         ]
-        indexes = [models.Index(fields=["run", "id"], name="run_step_of_run")]
+        indexes = [
+            models.Index(fields=["run", "id"], name="run_step_of_run"),
+            models.Index(
+                fields=["id"], name="run_step_untold", condition=models.Q(result="failed", told_at__isnull=True)
+            ),
+        ]
         ordering = ["pk"]
 
     def __str__(self) -> str:

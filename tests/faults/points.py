@@ -100,7 +100,15 @@ def disconnect() -> None:
     setup.disconnect(Connection.objects.get())
 
 
-PIECES = {"work": work, "deliver": deliver, "finish": finish, "disconnect": disconnect}
+def automate() -> None:
+    """What the workers do for automations, until nothing is due."""
+    from automations import dating, dispatch, engine
+
+    while dispatch.drain() + engine.drain() + dating.drain():
+        pass
+
+
+PIECES = {"work": work, "deliver": deliver, "finish": finish, "disconnect": disconnect, "automate": automate}
 
 if __name__ == "__main__":
     main()

@@ -1,0 +1,128 @@
+"""Requests that leave the house: guarded against inner addresses, never redirected, timed, read up to 64 kB."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+
+import requests
+import urllib3
+from requests_hardened import Config, Manager
+from requests_hardened.ip_filter import InvalidIPAddress
+
+from automations.destinations import addresses
+
+TIMEOUTS = (5, 15)  # seconds to connect, and between two pieces of the answer
+LONGEST_ANSWER = 64 * 1024
+# Whoever sends his answer byte by byte is not waited for.
+READ_SECONDS = 15
+LONGEST_RETRY_AFTER = 24 * 3600
+USER_AGENT = "Millrace/1.0 (+webhooks)"
+_HELD_BACK = "The name of this host leads into a private network. Deliveries go to public hosts only."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`status` is None when nothing came; `message` then says why, in words. `refused`: our own rules forbade it.
+
+    `retry_after`: seconds the other side asks us to wait.
+    """
+
+    status: int | None
+    body: str = ""
+    message: str = ""
+    retry_after: float | None = None
+    refused: bool = False
+    milliseconds: int = 0
+
+    @property
+    def is_fine(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+def send(
+    method: str,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    auth: tuple[str, str] | None = None,
+    trusted: bool = False,
+) -> Answer:
+    """One request, never inside a database transaction. `trusted`: an address from our own settings, not a user's."""
+    started = time.monotonic()
+    try:
+        status, text, wait = _ask(method, url, body, headers, auth, trusted)
+        answer = Answer(status, text, _words(status), wait)
+    except InvalidIPAddress:
+        answer = Answer(None, message=_HELD_BACK, refused=True)
+    except (requests.Timeout, TimeoutError):
+        answer = Answer(None, message="No answer in time.")
+    except requests.exceptions.SSLError:
+        answer = Answer(None, message="The certificate of the host was not accepted.")
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
+        answer = Answer(None, message=f"No connection: {type(error).__name__}.")
+    took = int((time.monotonic() - started) * 1000)
+    return Answer(answer.status, answer.body, answer.message, answer.retry_after, answer.refused, took)
+
+
+def _ask(
+    method: str,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    auth: tuple[str, str] | None,
+    trusted: bool,
+) -> tuple[int, str, float | None]:
+    config = Config(
+        ip_filter_enable=not trusted,
+        ip_filter_allow_loopback_ips=addresses.is_local(url),
+        never_redirect=True,
+        default_timeout=TIMEOUTS,
+        user_agent_override=USER_AGENT,
+    )
+    with Manager(config).get_session() as session:
+        # Neither a proxy of this machine nor its .netrc has a say, and no cookie is kept.
+        session.trust_env = False
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        response = session.request(method, url, data=body, headers=dict(headers), auth=auth, stream=True)
+        with response:
+            return response.status_code, _text(response), _retry_after(response.headers.get("Retry-After"))
+
+
+def _text(response: requests.Response) -> str:
+    ends, read = time.monotonic() + READ_SECONDS, b""
+    while len(read) < LONGEST_ANSWER and time.monotonic() < ends:
+        piece = response.raw.read1(LONGEST_ANSWER - len(read), decode_content=False)
+        if not piece:
+            break
+        read += piece
+    # PostgreSQL keeps no NUL.
+    return read.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+def _words(status: int) -> str:
+    if 200 <= status < 300:
+        return ""
+    if 300 <= status < 400:
+        return f"Answered {status}, a redirect. Redirects are not followed: write the final address."
+    return f"Answered {status}."
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds, from a number or a date, at most a day."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            at = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if seconds == seconds else None

@@ -1,0 +1,33 @@
+"""What this part of automations tells the others, for `AppConfig.ready()`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Min
+
+from automations.destinations import actions, content, sending, totals
+from automations.destinations.models import Delivery
+from common import health, settings_menu
+from common.due import State
+from connections import idle
+from contacts import merging
+
+
+def register() -> None:
+    totals.register()
+    content.register()
+    actions.register()
+    settings_menu.register("Destinations", "destinations:list", order=40, role="marketer")
+    health.register("deliveries", _oldest, worked_by="stripe")
+    idle.register("deliveries", sending.drain, _now)
+    merging.register("deliveries", merging.rows_of(Delivery))
+
+
+def _oldest() -> datetime | None:
+    found: datetime | None = Delivery.objects.sendable().aggregate(oldest=Min("next_attempt_at"))["oldest"]
+    return found
+
+
+def _now() -> int:
+    return Delivery.objects.sendable().count() + Delivery.objects.filter(state=State.RUNNING).count()

@@ -1,0 +1,119 @@
+"""Failures are told: to whom, when, and how many in one mail."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.db.models.functions import Now
+
+from automations import failures, lifecycle, notices
+from automations.models import Automation, FailureReport, Notice, RunStep, TriggerProblem
+from contacts.models import ContactList
+from tests.automations.conftest import Make, on, person, step, tagged, worked
+from users.models import User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TAGGED = on("tag_added", tag="start")
+
+
+def told() -> list[str]:
+    """The subjects that leave once the minute of gathering is over."""
+    failures.drain()
+    FailureReport.objects.filter(told_at=None).update(next_attempt_at=Now())
+    failures.drain()
+    before = len(mail.outbox)
+    notices.drain()
+    return [message.subject for message in mail.outbox[before:]]
+
+
+@pytest.fixture
+def broken(automation: Make) -> Automation:
+    """An automation whose only step cannot work any more."""
+    gone = ContactList.objects.create(name="Gone")
+    made = automation(TAGGED, [step("join_list", 1, list=gone.pk)], name="Welcome")
+    gone.delete()
+    return made
+
+
+def fail(times: int) -> None:
+    for _ in range(times):
+        tagged(person(), "start")
+    worked()
+
+
+def test_ten_failures_are_one_mail(broken: Automation, marketer: User, staff: User) -> None:
+    """C021."""
+    failures.choose(broken, [marketer])
+    fail(10)
+    assert RunStep.objects.filter(result="failed").count() == 10
+    assert told() == ["Automation “Welcome”: 10 failures"]
+    (message,) = mail.outbox
+    assert message.to == [marketer.email]
+    assert message.body.count("The list of this step was deleted.") == 5 and "and 5 more" in message.body
+    assert told() == []
+
+
+def test_what_fails_within_the_hour_comes_with_the_next_mail(broken: Automation, marketer: User) -> None:
+    """C021."""
+    failures.choose(None, [marketer])
+    fail(1)
+    assert told() == ["Automation “Welcome”: 1 failure"]
+    fail(3)
+    assert told() == []
+    report = FailureReport.objects.get()
+    assert report.told_at and report.next_attempt_at - report.told_at >= timedelta(minutes=59)
+    FailureReport.objects.update(next_attempt_at=Now())
+    assert told() == ["Automation “Welcome”: 3 failures"]
+
+
+def test_a_failure_waits_a_minute_for_others(broken: Automation, marketer: User) -> None:
+    failures.choose(None, [marketer])
+    fail(1)
+    failures.drain()
+    assert not Notice.objects.exists()
+    fail(1)
+    assert told() == ["Automation “Welcome”: 2 failures"]
+
+
+def test_who_is_chosen_for_all_and_for_one_gets_one_mail(broken: Automation, marketer: User, staff: User) -> None:
+    failures.choose(None, [marketer, staff])
+    failures.choose(broken, [marketer])
+    staff.is_active = False
+    staff.save()
+    fail(2)
+    assert told() == ["Automation “Welcome”: 2 failures"]
+
+
+def test_nobody_is_told_of_failures_before_somebody_wished_it(broken: Automation, marketer: User) -> None:
+    fail(2)
+    assert told() == []
+    failures.choose(None, [marketer])
+    assert told() == []
+
+
+def test_a_trigger_that_cannot_start_is_told_and_forgotten_when_mended(automation: Make, marketer: User) -> None:
+    """C021."""
+    vips = ContactList.objects.create(name="VIPs")
+    conditions = {"match": "all", "items": [{"field": "contact.list", "operator": "in", "value": str(vips.pk)}]}
+    made = automation(TAGGED, [step("add_tag", 1, tag="x")], name="Vips")
+    version = made.current
+    assert version
+    version.triggers = [on("tag_added", tag="start", conditions=conditions | {"items": [{"field": "gone"}]})]
+    version.save()
+    failures.choose(None, [marketer])
+    assert told() == ["Automation “Vips” cannot start"]
+    assert failures.markers([made.pk])[made.pk].problem
+    version.triggers = [TAGGED]
+    version.save()
+    failures.drain()
+    assert not TriggerProblem.objects.exists() and not failures.markers([made.pk])
+
+
+def test_the_list_knows_which_automations_fail(broken: Automation, automation: Make) -> None:
+    other = automation(on("tag_added", tag="other"), [step("add_tag", 1, tag="x")])
+    fail(3)
+    marked = failures.markers([broken.pk, other.pk])
+    assert marked[broken.pk].failed == 3 and other.pk not in marked
+    lifecycle.pause(other.pk)
