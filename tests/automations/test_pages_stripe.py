@@ -32,7 +32,7 @@ def offered(client: Client, pk: int) -> set[str]:
 
 def test_the_stripe_card_appears_with_exactly_the_connected_events(
     marketer_client: Client,
-    connect: Connect,  # noqa: F811
+    connect: Connect,
 ) -> None:
     """A034, A035, A036."""
     draft = lifecycle.create("Draft", None)
@@ -49,9 +49,9 @@ def test_the_stripe_card_appears_with_exactly_the_connected_events(
 
 def test_a_run_leads_back_to_the_event_that_started_it(
     marketer_client: Client,
-    account: SandboxAccount,  # noqa: F811
-    connect: Connect,  # noqa: F811
-    deliver: Callable[[], list[Any]],  # noqa: F811
+    account: SandboxAccount,
+    connect: Connect,
+    deliver: Callable[[], list[Any]],
     automation: Make,
 ) -> None:
     """C004: within the seconds of the workers, and its log row is one click away."""

@@ -119,6 +119,8 @@ def test_a_failed_payment_reminder_from_nothing_to_the_mailbox(
     page.locator("#runs .cell-link").click()
     page.get_by_text("Mail “Payment failed” queued.").wait_for()
     look(page, f"run-{width}")
+    page.get_by_role("link", name="Event that started it").click()
+    page.get_by_text(re.compile("customer.subscription.updated")).first.wait_for()
 
 
 def test_a_flow_is_drawn_without_javascript(open_page: OpenPage, marketer: User) -> None:
