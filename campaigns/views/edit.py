@@ -16,6 +16,7 @@ from campaigns.cleaning import removed
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign, Sending
 from campaigns.views.browse import FRAMES, suggested
+from contacts.views.access import own_address
 from users import audit
 from users.roles import require, role_required
 
@@ -85,7 +86,8 @@ def _saved(request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
     if gone := removed(campaign.html):
         names = ", ".join(f"<{name}>" for name in gone)
         messages.warning(request, f"No mail program shows {names}, so mails go out without.")
-    return redirect(campaign)
+    # The step of an automation it was written for.
+    return redirect(own_address(request, "back") or campaign.get_absolute_url())
 
 
 def _editor(request: HttpRequest, form: CampaignForm, campaign: Campaign | None = None) -> HttpResponseBase:

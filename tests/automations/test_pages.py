@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.test import Client
@@ -385,3 +386,13 @@ def test_staff_look_and_change_nothing(staff_client: Client, automation: Make) -
     assert "Pause" not in shown
     send(staff_client, "step-remove", made.pk, "s1", status=403)
     assert Contact.objects.count() == 0
+
+
+def test_a_mail_written_from_a_step_leads_back_to_it(marketer_client: Client, draft: Automation) -> None:
+    step_url = reverse("automations:step-add", args=[draft.pk, "send_mail"]) + "?position=0"
+    shown = marketer_client.get(step_url).content.decode()
+    assert "Write a new mail" in shown
+    address = reverse("campaigns:create") + "?kind=automated&back=" + quote(step_url)
+    data = {"kind": "automated", "name": "New", "subject": "Hi", "html": "<p>Hi</p>", "text": ""}
+    response = marketer_client.post(address, data)
+    assert (response.status_code, response["Location"]) == (302, step_url)
