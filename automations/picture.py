@@ -129,10 +129,9 @@ def _step(
     step: flow.Step, problems: dict[str, list[str]], inside: Counter[str], *, is_first: bool, is_last: bool
 ) -> ShownStep:
     declared = action(step["action"])
-    names = dict(declared.branches) if declared else {}
     branches = tuple(
-        _line(steps, problems, inside, parent=step["id"], branch=name, label=names.get(name, name.capitalize()))
-        for name, steps in step.get("branches", {}).items()
+        _line(inner, problems, inside, parent=step["id"], branch=name, label=called)
+        for name, called, inner in branches_of(step)
     )
     return ShownStep(
         id=step["id"],
@@ -189,6 +188,14 @@ def _words(parameter: Any, value: Any) -> str:
 
 def _exits(tree: Any) -> str:
     return _words(Conditions(key="exit_conditions", label=""), tree) if tree else ""
+
+
+def branches_of(step: flow.Step) -> list[tuple[str, str, flow.Steps]]:
+    """(name, label, steps) in the order the action declares; the database keeps names in one of its own."""
+    declared, stored = action(step["action"]), step.get("branches", {})
+    named = dict(declared.branches) if declared else {}
+    names = [*(name for name in named if name in stored), *(name for name in stored if name not in named)]
+    return [(name, named.get(name, name.capitalize()), stored[name]) for name in names]
 
 
 def campaign_of(step: flow.Step) -> int | None:

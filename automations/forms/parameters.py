@@ -25,7 +25,7 @@ _CHANGES = ("refresh", "mapping-add", "mapping-remove")
 _REDRAW = {
     "hx-trigger": "change",
     "hx-target": "#sheet-form",
-    "hx-swap": "outerMorph",
+    "hx-swap": "outerHTML",
     "hx-sync": "#sheet-form:queue all",
     "hx-vals": '{"refresh": "1"}',
 }

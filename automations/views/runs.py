@@ -136,11 +136,18 @@ def _run(pk: int) -> Run:
 
 
 def _event(one: Run) -> SyncLogEntry | None:
-    """The row of the sync log with the event that started it."""
-    entry = (one.activity.data if one.activity else {}).get("log")
+    """The row of the sync log with the event that started it. What follows from an event of Stripe, such as a recurring
+    payment's change, does not name the row: it is the one of that object at that moment.
+    """
+    if one.activity is None:
+        return None
+    entry = one.activity.data.get("log")
     if isinstance(entry, int):
         return SyncLogEntry.objects.filter(pk=entry).first()
-    return None
+    told = SyncLogEntry.objects.filter(contact=one.contact_id, occurred_at=one.activity.occurred_at)
+    if one.recurring_payment:
+        told = told.filter(object_id=one.recurring_payment.store_recurring_payment_id)
+    return told.exclude(event_id="").order_by("pk").first()
 
 
 def _number(text: str) -> int | None:

@@ -116,9 +116,8 @@ def _places(steps: flow.Steps, parent: str = "", branch: str = "", label: str = 
     places = [{"value": f"{parent}|{branch}|0", "label": start}]
     for number, one in enumerate(steps, 1):
         name = picture.label(one)
-        names = dict(declared.branches) if (declared := action(one["action"])) else {}
-        for key, inner in one.get("branches", {}).items():
-            places += _places(inner, one["id"], key, f"{name}: {names.get(key, key)}")
+        for key, called, inner in picture.branches_of(one):
+            places += _places(inner, one["id"], key, f"{name}: {called}")
         places.append({"value": f"{parent}|{branch}|{number}", "label": f"After “{name}”"})
     return places
 

@@ -23,17 +23,23 @@ from users.roles import role_required
 def choose(request: HttpRequest, pk: int) -> HttpResponseBase:
     """`?instead=0` puts the chosen one in the place of another."""
     sections = [
-        {"name": name, "triggers": [(one, reason) for one in offered if not (reason := one.unavailable())], "why": why}
+        {
+            "name": name,
+            "triggers": [one for one in offered if not one.unavailable()],
+            "why": _why_not(offered),
+        }
         for name, offered in by_section().items()
-        if (why := _why_not(offered)) is not None
     ]
     context = {"sections": sections, "instead": request.GET.get("instead", "")}
     return sheet(request, found(pk), "automations/_choose_trigger.html", context)
 
 
-def _why_not(offered: list[Trigger]) -> tuple[str, ...] | None:
+def _why_not(offered: list[Trigger]) -> tuple[str, ...]:
     """Reasons why some of a section cannot be chosen, each once."""
-    return tuple(dict.fromkeys(reason for one in offered if (reason := one.unavailable())))
+    reasons = [(one.label, reason) for one in offered if (reason := one.unavailable())]
+    if len(reasons) == len(offered):
+        return tuple(dict.fromkeys(reason for _, reason in reasons))
+    return tuple(f"{label}: {reason}" for label, reason in reasons)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -164,6 +164,8 @@ def test_a_step_goes_into_a_branch_and_out_again(marketer_client: Client, draft:
     )
     (ways,) = again(draft).steps
     assert [one["id"] for one in ways["branches"]["yes"]] == ["s2"]
+    drawn = page(marketer_client, "detail", draft.pk)
+    assert drawn.index("flow-branch--yes") < drawn.index("flow-branch--no")
     send(marketer_client, "step-move", draft.pk, "s2", place="s1|no|0")
     assert [one["id"] for one in again(draft).steps[0]["branches"]["no"]] == ["s2"]
     send(marketer_client, "step-shift", draft.pk, "s2", up="1")

@@ -1,0 +1,163 @@
+"""Automations in the browser: from nothing to a mail in the mailbox, with JavaScript and without."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import mail
+
+from automations.models import Automation, Run
+from campaigns import sending
+from campaigns.models import Campaign
+from common.formats import money_text
+from connections import setup
+from connections.models import Resource
+from connections.setup import Choice
+from connections.sources.stripe import events
+from recurring_payments.models import RecurringPayment
+from sandbox.stripe import Sandbox, SandboxAccount, serve
+from tests.automations.conftest import worked
+from tests.connections.conftest import ROWS, work
+from users.models import User
+
+pytest.importorskip("playwright")
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+OpenPage = Callable[..., Any]
+
+
+@pytest.fixture
+def stripe(settings: Any) -> Iterator[Sandbox]:
+    with serve() as sandbox:
+        settings.STRIPE_API_BASE = sandbox.base_url
+        sandbox.hold()
+        yield sandbox
+
+
+@pytest.fixture
+def account(stripe: Sandbox, live_app: Any) -> SandboxAccount:
+    account = stripe.account("Northwind Studio", local_webhooks=True)
+    connection = setup.connect(account.key)
+    for kind in ("customer", "subscription", "invoice"):
+        setup.add_resource(connection, Choice(kind, "new_only", Resource.Data.ALL, events.defaults(kind), ROWS))
+    return account
+
+
+@pytest.fixture
+def reminder(db: None) -> Campaign:
+    return Campaign.objects.create(
+        name="Payment failed",
+        subject="Your payment of {{ recurring_payment.payment_amount }} failed",
+        html="<p>We could not take {{ recurring_payment.payment_amount }}.</p>",
+    )
+
+
+def arrive(stripe: Sandbox) -> None:
+    """Deliver everything that waits, and let all workers do what is due."""
+    stripe.deliver()
+    work()
+    worked()
+    sending.drain()
+
+
+def look(page: Any, name: str) -> None:
+    """Keep a picture for people who want to look: PICTURES=folder bin/test tests/journeys."""
+    if folder := os.environ.get("PICTURES"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_failed_payment_reminder_from_nothing_to_the_mailbox(
+    open_page: OpenPage,
+    marketer: User,
+    stripe: Sandbox,
+    account: SandboxAccount,
+    reminder: Campaign,
+    width: int,
+) -> None:
+    """C002, A037, B047, B049, B050, B041: by clicks; only the change to failed starts it, once for a contact."""
+    subscription = account.subscribe()
+    arrive(stripe)
+    size = {"width": width, "height": 900}
+    page = open_page(marketer, "/automations/", viewport=size, reduced_motion="reduce")
+    page.get_by_role("link", name="Create automation").first.click()
+    page.get_by_label("Name").fill("Failed payment reminder")
+    page.locator("dialog").get_by_role("button", name="Create automation").click()
+    page.get_by_role("link", name="Choose a trigger").click()
+    page.get_by_role("link", name=re.compile("^Recurring payment updated")).click()
+    page.get_by_label("To", exact=False).last.select_option("PAYMENT_FAILED")
+    page.get_by_label("Runs").select_option("once")
+    page.get_by_role("button", name="Save trigger").click()
+    page.get_by_role("link", name="Add an action").click()
+    page.get_by_role("link", name=re.compile("^Send a mail")).click()
+    page.get_by_role("button", name="Add step").click()
+    page.get_by_text("Fill in this field.").wait_for()
+    page.get_by_label("Mail", exact=True).select_option(label="Payment failed")
+    page.get_by_role("button", name="Add step").click()
+    page.locator("#step-s1").wait_for()
+    look(page, f"automation-{width}")
+    page.get_by_role("button", name="Activate").click()
+    page.get_by_text("You are connected", exact=False).first.wait_for()
+    account.fail_payment(subscription["id"])
+    arrive(stripe)
+    payment = RecurringPayment.objects.get()
+    (sent,) = mail.outbox
+    assert payment.contact
+    assert payment.contact.email in sent.to[0]
+    assert payment.payment_amount
+    assert sent.subject == f"Your payment of {money_text(payment.payment_amount, payment.currency)} failed"
+    account.recover(subscription["id"])
+    arrive(stripe)
+    account.fail_payment(subscription["id"])
+    arrive(stripe)
+    assert (len(mail.outbox), Run.objects.count()) == (1, 1)
+    page.get_by_role("link", name=re.compile("^Runs")).click()
+    page.locator("#runs .cell-link").click()
+    page.get_by_text("Mail “Payment failed” queued.").wait_for()
+    look(page, f"run-{width}")
+    page.get_by_role("link", name="Event that started it").click()
+    page.get_by_text(re.compile("customer.subscription.updated")).first.wait_for()
+
+
+def test_a_flow_is_drawn_without_javascript(open_page: OpenPage, marketer: User) -> None:
+    page = open_page(marketer, "/automations/new/", javascript=False)
+    page.get_by_label("Name").fill("Thanks")
+    page.get_by_role("button", name="Create automation").click()
+    page.get_by_role("link", name="Choose a trigger").click()
+    page.get_by_role("link", name=re.compile("^Tag added")).click()
+    page.get_by_role("button", name="Save trigger").click()
+    for tag in ("one", "two"):
+        page.get_by_role("link", name=re.compile("Add an action|Add a step at the beginning")).first.click()
+        page.get_by_role("link", name=re.compile("^Add a tag")).click()
+        page.get_by_label("Tag", exact=True).fill(tag)
+        page.get_by_role("button", name="Add step").click()
+    page.locator("#step-s2-down").click()
+    assert [one["parameters"]["tag"] for one in Automation.objects.get().steps] == ["one", "two"]
+    page.get_by_role("button", name="Undo last change").click()
+    assert [one["parameters"]["tag"] for one in Automation.objects.get().steps] == ["two", "one"]
+    page.get_by_role("button", name="Activate").click()
+    assert Automation.objects.get().state == "active"
+
+
+def test_steps_change_in_place(open_page: OpenPage, marketer: User) -> None:
+    """The flow is swapped alone: no page is loaded, the focus stays on the button."""
+    from automations import lifecycle
+    from tests.automations.conftest import on, step
+
+    steps = [step("add_tag", 1, tag="one"), step("add_tag", 2, tag="two")]
+    made = lifecycle.create("Tags", None, triggers=[on("tag_added")], steps=steps)
+    page = open_page(marketer, made.get_absolute_url())
+    page.evaluate("window.stays = true")
+    page.locator("#step-s1-down").click()
+    page.locator("#flow li:has(#step-s2) ~ li #step-s1").wait_for()
+    assert page.evaluate("window.stays")
+    page.locator("#step-s2").get_by_role("button", name=re.compile("^Actions")).click()
+    page.locator("#step-s2-menu").get_by_role("button", name="Remove step").click()
+    page.locator("#step-s2").wait_for(state="detached")
+    page.get_by_role("button", name="Undo last change").click()
+    page.locator("#step-s2").wait_for()
+    assert page.evaluate("window.stays")
