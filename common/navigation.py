@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
@@ -14,7 +16,10 @@ GROUPS = ("People", "Revenue", "Connect")
 FOOT = "Foot"
 THEMES = ("light", "dark")
 
-Counter = Callable[[HttpRequest], int | None]
+Counter = Callable[[HttpRequest], "int | QuerySet[Any] | None"]
+
+
+Numbers = dict[str, tuple[int | None, int | None]]
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,9 @@ def register(
 ) -> None:
     """Adds an entry to a group of GROUPS, or to FOOT.
 
-    `counter` gives the quiet number beside it, `attention` the amber one; both get the request and answer None or 0 for
-    nothing. They run on every full page: one indexed query at most. `role` hides the entry from lower roles.
+    `counter` gives the quiet number beside it, `attention` the amber one; both get the request and answer a number,
+    None, or the rows to be counted, by an index: they run on every full page, and all rows are counted in one query.
+    `role` hides the entry from lower roles.
     Registering a URL name again replaces its entry.
     """
     if group not in (*GROUPS, FOOT):
@@ -82,13 +88,43 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
 
 
 def _groups(request: HttpRequest) -> list[tuple[str, list[ShownEntry]]]:
-    groups = [(group, _shown(request, group)) for group in GROUPS]
+    numbers = _numbers(request)
+    groups = [(group, _shown(request, group, numbers)) for group in GROUPS]
     return [(group, entries) for group, entries in groups if entries]
 
 
-def _shown(request: HttpRequest, group: str) -> list[ShownEntry]:
+def _shown(request: HttpRequest, group: str, numbers: Numbers | None = None) -> list[ShownEntry]:
     entries = sorted((entry for entry in _entries.values() if entry.group == group), key=lambda entry: entry.order)
-    return [shown for entry in entries if _may_see(request, entry) and (shown := _show(request, entry))]
+    known = numbers or {}
+    return [
+        shown
+        for entry in entries
+        if _may_see(request, entry) and (shown := _show(request, entry, known.get(entry.url_name, (None, None))))
+    ]
+
+
+def _numbers(request: HttpRequest) -> Numbers:
+    """Counter and attention of each entry this user sees."""
+    entries = [entry for entry in _entries.values() if _may_see(request, entry)]
+    asked = [(entry, counter(request) if counter else None) for entry in entries for counter in _counters(entry)]
+    counted = iter(_count([answer for _, answer in asked if isinstance(answer, QuerySet)]))
+    told = [(next(counted) if isinstance(answer, QuerySet) else answer) or None for _, answer in asked]
+    return {entry.url_name: (told[2 * place], told[2 * place + 1]) for place, entry in enumerate(entries)}
+
+
+def _counters(entry: Entry) -> tuple[Counter | None, Counter | None]:
+    return entry.counter, entry.attention
+
+
+def _count(found: list[QuerySet[Any]]) -> list[int]:
+    """How many rows each has, in one statement."""
+    if not found:
+        return []
+    compiled = [rows.order_by().values("pk").query.sql_with_params() for rows in found]
+    counts = ", ".join(f"(select count(*) from ({statement}) as rows)" for statement, _ in compiled)  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(f"select {counts}", [value for _, values in compiled for value in values])
+        return list(cursor.fetchone())
 
 
 def _may_see(request: HttpRequest, entry: Entry) -> bool:
@@ -96,7 +132,7 @@ def _may_see(request: HttpRequest, entry: Entry) -> bool:
     return entry.role is None or (at_least is not None and at_least(entry.role))
 
 
-def _show(request: HttpRequest, entry: Entry) -> ShownEntry | None:
+def _show(request: HttpRequest, entry: Entry, numbers: tuple[int | None, int | None]) -> ShownEntry | None:
     try:
         url = reverse(entry.url_name)
     except NoReverseMatch:  # no entry without a page behind it
@@ -106,8 +142,8 @@ def _show(request: HttpRequest, entry: Entry) -> ShownEntry | None:
         url=url,
         icon=entry.icon,
         current=_is_current(request, entry, url),
-        count=_ask(request, entry.counter),
-        attention=_ask(request, entry.attention),
+        count=numbers[0],
+        attention=numbers[1],
     )
 
 
@@ -133,7 +169,3 @@ def _has_entry_above(request: HttpRequest) -> bool:
         except NoReverseMatch:
             continue
     return False
-
-
-def _ask(request: HttpRequest, counter: Counter | None) -> int | None:
-    return (counter(request) or None) if counter else None

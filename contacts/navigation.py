@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from common import navigation, settings_menu
@@ -15,5 +16,5 @@ def register() -> None:
     settings_menu.register("Lists", "contacts:lists", order=50, role="marketer")
 
 
-def _live_contacts(request: HttpRequest) -> int:
-    return Contact.objects.live().count()
+def _live_contacts(request: HttpRequest) -> QuerySet[Contact]:
+    return Contact.objects.live()

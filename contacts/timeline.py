@@ -90,7 +90,8 @@ def page(contact: Contact, group: str = "", before: str = "") -> Page:
 
 def groups_of(contact: Contact) -> list[tuple[str, str]]:
     """(group, label) of what this contact has activities of."""
-    kinds = contact.activities.order_by().values_list("kind", flat=True).distinct()
+    told: list[str] | None = getattr(contact, "kinds_told", None)
+    kinds = contact.activities.order_by().values_list("kind", flat=True).distinct() if told is None else told
     present = {kind.partition(".")[0] for kind in kinds}
     return [(group, label) for group, label in GROUPS.items() if group in present]
 

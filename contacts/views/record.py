@@ -18,13 +18,13 @@ from users.roles import role_required
 @require_safe
 @role_required("staff")
 def detail(request: HttpRequest, pk: int) -> HttpResponseBase:
-    contact = get_object_or_404(Contact.objects.select_related("merged_into"), pk=pk)
+    contact = get_object_or_404(cards.with_small_parts(Contact.objects.select_related("merged_into")), pk=pk)
     if contact.merged_into:
         messages.info(request, f"{contact} was merged into this contact")
         return redirect(contact.merged_into)
     context = {
         "contact": contact,
-        "tags": contact.tags.all(),
+        "tags": contact.tags_told,
         "main": panels.cards(contact, request, "main"),
         "side": panels.cards(contact, request, "side"),
         "may_edit": may_edit(request),

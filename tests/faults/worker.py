@@ -49,10 +49,10 @@ def _go_deaf(sender: Any, **_: Any) -> None:
 
 def _shorten_leases(lease: timedelta) -> None:
     from common import due
-    from connections import fetching, historical, polling
+    from connections import fetching, history_writes, polling
 
     _replace(due, "LEASE", lease)
-    _replace(historical, "LEASE", lease)
+    _replace(history_writes, "LEASE", lease)
     _replace(fetching, "_LEASE", lease)
     _replace(polling, "_LEASE", lease)
 
