@@ -11,6 +11,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from django.db import Error, OperationalError, connection, transaction
@@ -64,11 +65,10 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
 
 def work(runs: list[Run], ends: float | None = None) -> None:
     """Take claimed runs as far as they go. What is left when the time is up is given back."""
-    known = _Known()
-    for place in range(0, len(runs), COMPANY):
-        company = runs[place : place + COMPANY]
+    known, companies = _Known(), _companies(runs)
+    for place, company in enumerate(companies):
         if ends is not None and time.monotonic() >= ends:
-            for run in runs[place:]:
+            for run in chain.from_iterable(companies[place:]):
                 run.later(timedelta(0))
             return
         # One that lost a worker goes alone from the start.
@@ -76,6 +76,22 @@ def work(runs: list[Run], ends: float | None = None) -> None:
             for run in company:
                 while _alone(run, known):
                     pass
+
+
+def _companies(runs: list[Run]) -> list[list[Run]]:
+    """Each contact once in a company: what is in hand would not see that another run of its contact has ended it."""
+    companies: list[dict[int, Run]] = [{}]
+    for run in runs:
+        fitting = (one for one in companies if len(one) < COMPANY and run.contact_id not in one)
+        company = next(fitting, None)
+        if company is None:
+            companies.append(company := {})
+        company[run.contact_id] = run
+    return [list(company.values()) for company in companies]
+
+
+class _Doubled(Exception):
+    """Two contacts of a company were merged after it was made up."""
 
 
 @dataclass
@@ -116,6 +132,8 @@ def _in_company(runs: list[Run], known: _Known) -> bool:
     try:
         with transaction.atomic():
             hand = _take(runs)
+            if len({run.contact_id for run in hand.runs}) < len(hand.runs):
+                raise _Doubled
             for run in hand.runs:
                 while _step(run, known, hand):
                     pass

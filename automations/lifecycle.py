@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Now
 
-from automations import checking
+from automations import checking, runs
 from automations.declarations import trigger
 from automations.models import Automation, AutomationVersion, DateWatch, Run
 from common.due import State
@@ -50,6 +52,7 @@ def activate(automation_id: int, by: User | None) -> AutomationVersion:
     automation = Automation.objects.select_for_update(no_key=True).get(pk=automation_id)
     if problems := checking.problems(automation):
         raise NotReady(problems)
+    reached = _reached(automation)
     if automation.has_changes:
         last = automation.versions.aggregate(last=Max("number"))["last"] or 0
         automation.current = AutomationVersion.objects.create(
@@ -65,7 +68,7 @@ def activate(automation_id: int, by: User | None) -> AutomationVersion:
     was_active = automation.is_active
     automation.state = Automation.State.ACTIVE
     automation.save()
-    _watch_dates(automation, afresh=not was_active)
+    _watch_dates(automation, afresh=not was_active, reached=reached)
     _release(automation)
     assert automation.current  # noqa: S101  made above, if it was not there
     return automation.current
@@ -96,10 +99,7 @@ def archive(automation_id: int) -> None:
     """Out of sight, its runs ended; what happened stays to be read."""
     automation = Automation.objects.select_for_update(no_key=True).get(pk=automation_id)
     _stop(automation, Automation.State.ARCHIVED)
-    open_runs = Run.objects.filter(automation=automation, state__in=[State.DUE, State.HELD, State.RUNNING])
-    open_runs.update(
-        state=State.IGNORED, listens=False, wake_at=None, ended_at=Now(), message="The automation was archived."
-    )
+    runs.stop(Run.objects.get_queryset().filter(automation=automation), "The automation was archived.")
 
 
 @transaction.atomic
@@ -131,12 +131,31 @@ def _release(automation: Automation) -> None:
     Run.objects.filter(automation=automation, state=State.HELD).update(state=State.DUE)
 
 
-def _watch_dates(automation: Automation, *, afresh: bool) -> None:
-    """Dated triggers look from now on: what came due before, or during a pause, is skipped."""
+def _reached(automation: Automation) -> dict[str, datetime]:
+    """How far the dated triggers that run were looked through, by what they look for."""
+    triggers = automation.current.triggers if automation.current else []
+    found: dict[str, datetime] = {}
+    for watch in automation.watches.all():
+        if watch.position < len(triggers):
+            key = _looks_for(triggers[watch.position])
+            found[key] = min(found.get(key, watch.reached), watch.reached)
+    return found
+
+
+def _looks_for(one: dict[str, Any]) -> str:
+    return json.dumps([one["key"], one.get("parameters")], sort_keys=True)
+
+
+def _watch_dates(automation: Automation, *, afresh: bool, reached: dict[str, datetime] | None = None) -> None:
+    """Dated triggers look from now on: what came due before, or during a pause, is skipped. One that ran already goes
+    on where it was (`reached`): a new version must not lose the dates since its last look.
+    """
     if afresh:
         automation.watches.all().delete()
     assert automation.current  # noqa: S101  only automations with a version are active
     for position, one in enumerate(automation.current.triggers):
         declared = trigger(one["key"])
         if declared and declared.is_dated:
-            DateWatch.objects.get_or_create(automation=automation, position=position, defaults={"reached": Now()})
+            since = None if afresh else (reached or {}).get(_looks_for(one))
+            values = {"reached": since or Now()}
+            DateWatch.objects.get_or_create(automation=automation, position=position, defaults=values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -15,10 +15,13 @@ LONGEST_BODY = 4000
 
 
 def stop(runs: QuerySet[Run], reason: str) -> int:
-    """End these runs early, whatever they wait for. Returns how many were under way."""
+    """End these runs early, whatever they wait for. Returns how many were under way.
+
+    A worker that has one in hand finds its claim gone, and puts nothing back.
+    """
     open_runs = runs.filter(state__in=[State.DUE, State.RUNNING, State.HELD])
     over: dict[str, Any] = {"step": "", "wake_at": None, "listens": False, "ended_at": Now()}
-    return open_runs.update(state=State.IGNORED, message=reason[:500], **over)
+    return open_runs.update(state=State.IGNORED, message=reason[:500], claim_no=F("claim_no") + 1, **over)
 
 
 def retry(run: Run) -> bool:

@@ -287,6 +287,20 @@ def test_one_automation_starts_and_ends_another(automation: Make) -> None:
     assert run.standing == "ended"
 
 
+@pytest.mark.parametrize("ended_first", [False, True])
+def test_an_automation_ends_another_that_began_in_the_same_moment(automation: Make, ended_first: bool) -> None:
+    """Both runs are claimed together, and each may be the one that is worked first."""
+    waits = [step("wait", 1, duration={"amount": 1, "unit": "days"})]
+    first, second = automation(TAGGED, waits), automation(TAGGED, waits)
+    ended, ending = (first, second) if ended_first else (second, first)
+    ending = lifecycle.save_draft(ending.pk, ending.revision, steps=[step("end_automation", 1, automation=ended.pk)])
+    lifecycle.activate(ending.pk, None)
+    tagged(person(), "start")
+    worked()
+    assert Run.objects.get(automation=ending).standing == "completed"
+    assert Run.objects.get(automation=ended).standing == "ended"
+
+
 def test_runs_follow_a_merge(automation: Make, marketer: object) -> None:
     """Where both had been in an automation that runs once, both runs go on."""
     from contacts import merging
@@ -313,6 +327,20 @@ def test_archiving_ends_what_was_under_way(automation: Make) -> None:
     tagged(person(), "start")
     worked()
     lifecycle.archive(made.pk)
+    assert Run.objects.get().standing == "ended"
+
+
+@pytest.mark.parametrize("how", ["stop", "archive"])
+def test_a_run_that_was_ended_stays_so_when_its_worker_puts_it_back(automation: Make, how: str) -> None:
+    made = automation(TAGGED, [step("add_tag", 1, tag="x")])
+    tagged(person(), "start")
+    dispatch.drain()
+    (claimed,) = Run.objects.claim(10)
+    if how == "stop":
+        runs.stop(Run.objects.get_queryset(), "Ended by somebody.")
+    else:
+        lifecycle.archive(made.pk)
+    claimed.later(timedelta(0))
     assert Run.objects.get().standing == "ended"
 
 
