@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce, Now
 from campaigns.models import Mail, MailEvent, Suppression
 from campaigns.suppressing import suppress
 from common import rows
+from contacts.email import email_key
 
 Kind = MailEvent.Kind
 _TIMES = {
@@ -56,10 +57,21 @@ def record(
         changes["opened_at"] = Coalesce(F("opened_at"), at or Now())
     if changes:
         Mail.objects.filter(pk=mail.pk).update(**changes)
-    address = mail.contact.email_key
-    if kind in _SUPPRESSES and is_final and address and not mail.is_test:
-        suppress(address, _SUPPRESSES[kind], mail=mail, detail=detail)
+    if kind in _SUPPRESSES and is_final and not mail.is_test:
+        # In order, so that two do not lock crosswise.
+        for address in sorted(addresses(mail, kind)):
+            suppress(address, _SUPPRESSES[kind], mail=mail, detail=detail)
     return True
+
+
+def addresses(mail: Mail, kind: str) -> set[str]:
+    """Normalised: the one it went to. Who wants no more mail wants none at the address the contact has by now either;
+    but a bounce says nothing of that.
+    """
+    went_to = {email_key(mail.to)} if mail.to else set()
+    if kind == Kind.BOUNCED and went_to:
+        return went_to
+    return went_to | ({mail.contact.email_key} if mail.contact.email_key else set())
 
 
 def _stored(mail: Mail, kind: str, url: str, detail: str, key: str | None, at: datetime | None) -> bool:

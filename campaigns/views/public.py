@@ -16,7 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from campaigns import links
-from campaigns.happenings import record
+from campaigns.happenings import addresses, record
 from campaigns.links import EXAMPLE
 from campaigns.models import Mail, MailEvent, Suppression
 
@@ -68,10 +68,10 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     mail = _mail(links.read_mail("unsubscribe", token))
     if mail is None:
         raise Http404
-    address = mail.contact.email_key
     if request.method == "POST":
         record(mail, MailEvent.Kind.UNSUBSCRIBED)
-    is_over = not address or Suppression.objects.filter(email_key=address).exists()
+    wanted = addresses(mail, MailEvent.Kind.UNSUBSCRIBED)
+    is_over = Suppression.objects.filter(email_key__in=wanted).count() == len(wanted)
     return render(request, "campaigns/unsubscribe.html", {"is_over": is_over, "address": mail.to or mail.contact.email})
 
 

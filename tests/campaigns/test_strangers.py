@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from campaigns import happenings, links, sending
 from campaigns.models import Mail, MailEvent, Suppression
+from contacts.models import Contact
 from tests.campaigns.conftest import MakeCampaign, MakeContact
 
 pytestmark = pytest.mark.django_db
@@ -140,6 +141,21 @@ def test_a_bounce_ends_the_mails_to_an_address(client: Client, sent: Mail, hooks
     assert MailEvent.objects.filter(kind="bounced").count() == 1
     sent.refresh_from_db()
     assert sent.bounced_at and Suppression.objects.get().reason == "bounced"
+
+
+def test_a_late_bounce_ends_the_mails_to_the_address_it_went_to(client: Client, sent: Mail, hooks: None) -> None:
+    """Meanwhile somebody corrected the contact's address: that one is fine."""
+    Contact.objects.update(email="anna@example.com", email_key="anna@example.com")
+    assert told(client, event("bounce", sent, type="bounce", reason="550 no such user", status="5.1.1")) == 200
+    assert [one.email_key for one in Suppression.objects.all()] == ["ana@example.com"]
+
+
+def test_who_unsubscribes_does_so_for_the_address_the_mail_went_to_too(client: Client, sent: Mail) -> None:
+    """Another contact may have that address by now, and its owner said no."""
+    Contact.objects.update(email="anna@example.com", email_key="anna@example.com")
+    assert client.post(path(links.unsubscribe_url(sent.pk))).status_code == 200
+    assert {one.email_key for one in Suppression.objects.all()} == {"ana@example.com", "anna@example.com"}
+    assert "You are unsubscribed" in client.get(path(links.unsubscribe_url(sent.pk))).content.decode()
 
 
 def test_a_full_mailbox_does_not(client: Client, sent: Mail, hooks: None) -> None:
