@@ -5,6 +5,7 @@ A watch begins at the moment of activation: what came due before starts nothing.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -23,9 +24,8 @@ from common.due import State, database_now
 from contacts.merging import hold_merges
 from contacts.models import Contact
 from recurring_payments.models import RecurringPayment
-from segments import conditions
-from segments.compiling import contacts_matching
 
+logger = logging.getLogger(__name__)
 PAGE = 500
 DRAIN_SECONDS = 20
 # A field with an index is looked at each minute; others cost a walk through their table.
@@ -46,8 +46,18 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     ends, began = time.monotonic() + seconds, 0
     DateWatch.objects.release_expired()
     while time.monotonic() < ends and (watches := DateWatch.objects.claim(10)):
-        began += sum(_look(watch) for watch in watches)
+        began += sum(_tried(watch) for watch in watches)
     return began
+
+
+def _tried(watch: DateWatch) -> int:
+    """A trigger that cannot be looked at waits, and holds up no other."""
+    try:
+        return _look(watch)
+    except Exception as error:
+        logger.exception("Dates of automation %s could not be looked at", watch.automation_id)
+        watch.later(SELDOM, code=type(error).__name__, error=str(error))
+        return 0
 
 
 @transaction.atomic
@@ -80,8 +90,7 @@ def _starts(version: Any, one: dict[str, Any], found: Sequence[tuple[Any, ...]],
     name = parameters["field"].partition(".")[0]
     people = {contact for _, contact, _ in found}
     if one.get("conditions"):
-        group = conditions.parse(one["conditions"])
-        people = set(contacts_matching(group, test=is_test).filter(pk__in=people).values_list("pk", flat=True))
+        people = starting.matching(one["conditions"], people, is_test=is_test)
     about = f"{parameters['field']}:{parameters['days']}:{parameters['when']}"
     words = f"{parameters['days']} days {parameters['when']} "
     return [

@@ -20,8 +20,6 @@ from contacts.merging import hold_merges
 from contacts.models import Activity, Kind
 from orders.models import Order
 from recurring_payments.models import RecurringPayment
-from segments import conditions
-from segments.compiling import contacts_matching
 
 BATCH = 1000
 DRAIN_SECONDS = 20
@@ -118,22 +116,10 @@ def _matching(
         kept = declared.among(found, parameters)
         found = [activity for activity in found if activity.pk in kept]
     if found and one.get("conditions"):
-        people = _people(
-            one["conditions"],
-            {activity.contact_id for activity in found if activity.contact_id},
-            version.automation.is_test,
-        )
+        among = {activity.contact_id for activity in found if activity.contact_id}
+        people = starting.matching(one["conditions"], among, is_test=version.automation.is_test)
         found = [activity for activity in found if activity.contact_id in people]
     return found
-
-
-def _people(tree: Any, contacts: set[int], is_test: bool) -> set[int]:
-    try:
-        group = conditions.parse(tree)
-    except conditions.ConditionError:
-        # A field was deleted under it: nobody can be said to match. The automation's page says so.
-        return set()
-    return set(contacts_matching(group, test=is_test).filter(pk__in=contacts).values_list("pk", flat=True))
 
 
 class Subjects:

@@ -17,6 +17,8 @@ from common import rows
 from common.due import State
 from contacts.merging import hold_merges
 from contacts.models import Contact
+from segments import conditions
+from segments.compiling import contacts_matching
 from users.models import User
 
 # Automations may start one another so often in a row; then somebody built a circle.
@@ -49,6 +51,16 @@ def enter(starts: Iterable[Start]) -> int:
     # In one order, so that two workers with the same starts do not wait for each other crosswise.
     ordered = sorted(starts, key=lambda start: (start.version.automation_id, start.contact_id, start.key))
     return len(rows.insert([_run(start) for start in ordered], conflict="on conflict do nothing", told=("id",)))
+
+
+def matching(tree: Any, contacts: set[int], *, is_test: bool) -> set[int]:
+    """Those of the contacts that match a trigger's conditions."""
+    try:
+        group = conditions.parse(tree)
+    except conditions.ConditionError:
+        # A field was deleted under it: nobody can be said to match. The automation's page says so.
+        return set()
+    return set(contacts_matching(group, test=is_test).filter(pk__in=contacts).values_list("pk", flat=True))
 
 
 def by_hand(automation: Automation, contacts: Sequence[int], by: User) -> int:

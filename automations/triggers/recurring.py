@@ -41,7 +41,11 @@ def _in_segment(activities: list[Activity], parameters: Json) -> set[int]:
     """Of recurring payments that began, those whose own fields match."""
     if parameters.get("which") != "segment" or not parameters.get("segment"):
         return {activity.pk for activity in activities}
-    group = conditions.parse(parameters["segment"], "recurring_payment")
+    try:
+        group = conditions.parse(parameters["segment"], "recurring_payment")
+    except conditions.ConditionError:
+        # It can be read no more: nobody matches, and no other automation waits for it.
+        return set()
     payments = {activity.data.get("recurring_payment") for activity in activities}
     found = set(recurring_payments_matching(group).filter(pk__in=payments).values_list("pk", flat=True))
     return {activity.pk for activity in activities if activity.data.get("recurring_payment") in found}
