@@ -5,9 +5,9 @@ class AutomationsConfig(AppConfig):
     name = "automations"
 
     def ready(self) -> None:
-        from automations import actions, health, idle, navigation, panels, runs, triggers
+        from automations import actions, health, idle, navigation, panels, renaming, runs, triggers
         from automations.destinations import registering
-        from contacts import merging
+        from contacts import merging, tagging
 
         triggers.register()
         actions.register()
@@ -16,4 +16,5 @@ class AutomationsConfig(AppConfig):
         navigation.register()
         panels.register()
         merging.register("automation runs", runs.follow_merge)
+        tagging.keep_names(renaming.tag_renamed)
         registering.register()

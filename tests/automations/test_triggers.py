@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -16,7 +18,8 @@ from automations.declarations import by_section, trigger
 from automations.models import DateWatch, Run
 from campaigns.models import Campaign
 from connections.models import Resource
-from contacts.models import Contact, ContactList, CustomField, Kind
+from contacts import tagging
+from contacts.models import Contact, ContactList, CustomField, Kind, Tag
 from recurring_payments.models import RecurringPayment
 from sandbox.stripe import Sandbox, SandboxAccount
 from tests.automations.conftest import Make, happened, having, on, person, step, worked
@@ -294,6 +297,51 @@ def test_days_after_a_day_of_a_contact(automation: Make) -> None:
     look(days=3)
     assert [run.contact for run in Run.objects.all()] == [ann]
     assert dating.moment_of(datetime(2026, 1, 1, tzinfo=UTC).date()).hour in range(24)
+
+
+def test_dates_that_came_just_before_a_new_version_start_it_all_the_same(automation: Make) -> None:
+    """A changed step must not cost the reminders that came due since the last look; a changed trigger starts afresh."""
+    moment = timezone.now() - timedelta(minutes=5)
+    payment(person(), cancelled_date=moment)
+    parameters = {"field": "recurring_payment.cancelled_date", "days": 0, "when": "after"}
+    made = automation(on("date_of_recurring_payment", **parameters), STEPS)
+    DateWatch.objects.update(reached=Now() - timedelta(minutes=10), next_attempt_at=Now())
+    made = lifecycle.save_draft(made.pk, made.revision, steps=[step("add_tag", 1, tag="other")])
+    lifecycle.activate(made.pk, None)
+    dating.drain()
+    assert Run.objects.count() == 1
+    DateWatch.objects.update(reached=Now() - timedelta(days=9), next_attempt_at=Now())
+    other = [on("date_of_recurring_payment", **{**parameters, "days": 1})]
+    made = lifecycle.save_draft(made.pk, made.revision, triggers=other)
+    lifecycle.activate(made.pk, None)
+    assert DateWatch.objects.get().reached > timezone.now() - timedelta(minutes=1)
+
+
+def test_a_condition_that_cannot_be_read_holds_up_no_other_dates(automation: Make) -> None:
+    field = CustomField.objects.create(key="plan", label="Plan")
+    payment(person(), cancelled_date=timezone.now() - timedelta(minutes=5))
+    parameters = {"field": "recurring_payment.cancelled_date", "days": 0, "when": "after"}
+    plan = having("contact.field:plan", "is", "Pro")
+    automation(on("date_of_recurring_payment", conditions=plan, **parameters), STEPS)
+    automation(on("date_of_recurring_payment", **parameters), STEPS, name="Fine")
+    field.delete()
+    look(minutes=10)
+    assert [run.automation.name for run in Run.objects.all()] == ["Fine"]
+    assert set(DateWatch.objects.values_list("state", flat=True)) == {"due"}
+
+
+def test_automations_follow_a_tag_that_gets_another_name(automation: Make) -> None:
+    tag = Tag.objects.create(name="lead")
+    trials = having("contact.tag", "has", "lead")
+    way = step("if_else", 1, {"yes": [step("remove_tag", 2, tag="lead")], "no": []}, conditions=trials)
+    made = automation(on("tag_added", conditions=trials, tag="lead"), [way], exit_conditions=trials)
+    with transaction.atomic():
+        Tag.objects.filter(pk=tag.pk).update(name="prospect")
+        tagging.renamed("lead", "prospect")
+    made = type(made).objects.select_related("current").get(pk=made.pk)
+    assert made.current and not made.has_changes
+    assert "lead" not in json.dumps(made.content)
+    assert json.dumps(made.content).count("prospect") == 5
 
 
 def test_a_page_of_a_stretch_is_followed_by_the_next(automation: Make, monkeypatch: pytest.MonkeyPatch) -> None:
