@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import smtplib
 import time
 
-from anymail.exceptions import AnymailError
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMultiAlternatives
 from django.db.models.functions import Now
 
 from automations.models import Notice
+from campaigns.delivery import Carrier, Result, Unreachable, Verdict
 from campaigns.models import DeliverySettings
+from campaigns.rendering import one_line
 from common.due import State
 from users.models import User
 
@@ -43,13 +43,26 @@ def _send(notice: Notice) -> None:
         return
     if not Notice.objects.filter(pk=notice.pk, claim_no=notice.claim_no, handed_at=None).update(handed_at=Now()):
         return
-    delivery = DeliverySettings.current()
-    mail = EmailMessage(notice.subject, notice.text, delivery.sender, [notice.user.email])
+    result = _handed_over(notice)
+    match result.verdict:
+        case Verdict.SENT:
+            notice.mark(State.DONE)
+        case Verdict.UNKNOWN:
+            notice.mark(State.DEAD, code="unknown", error=result.detail)
+        case _:
+            # Refused: nothing left.
+            Notice.objects.filter(pk=notice.pk, claim_no=notice.claim_no).update(handed_at=None)
+            notice.failed(code="mail", error=result.detail, permanent=result.verdict == Verdict.NEVER)
+
+
+def _handed_over(notice: Notice) -> Result:
+    sender = DeliverySettings.current().sender
+    mail = EmailMultiAlternatives(one_line(notice.subject), notice.text, sender, [notice.user.email])
     try:
-        mail.send()
-    except (OSError, smtplib.SMTPException, AnymailError) as error:
-        # Refused as a whole: nothing left, so it may be tried again.
-        Notice.objects.filter(pk=notice.pk, claim_no=notice.claim_no).update(handed_at=None)
-        notice.failed(code="mail", error=str(error))
-    else:
-        notice.mark(State.DONE)
+        carrier = Carrier()
+    except Unreachable as error:
+        return Result(Verdict.AGAIN, str(error))
+    try:
+        return carrier.hand_over(mail)
+    finally:
+        carrier.close()

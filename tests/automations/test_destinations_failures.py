@@ -12,6 +12,8 @@ from automations import failures, lifecycle, notices
 from automations.models import Automation, FailureReport, Notice, RunStep, TriggerProblem
 from contacts.models import ContactList
 from tests.automations.conftest import Make, on, person, step, tagged, worked
+from tests.campaigns.conftest import mail_server as mail_server
+from tests.campaigns.smtp import GO_ON, MailServer
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -117,3 +119,22 @@ def test_the_list_knows_which_automations_fail(broken: Automation, automation: M
     marked = failures.markers([broken.pk, other.pk])
     assert marked[broken.pk].failed == 3 and other.pk not in marked
     lifecycle.pause(other.pk)
+
+
+def test_a_notice_whose_answer_never_came_is_not_sent_again(marketer: User, mail_server: MailServer) -> None:
+    """Row 73: the server may have taken it."""
+    notices.queue(marketer, "Ten failures", "Look.", key="once")
+    mail_server.fault = lambda at, argument: None if at == "answer" else GO_ON
+    notices.drain()
+    Notice.objects.update(next_attempt_at=Now())
+    mail_server.fault = lambda at, argument: GO_ON
+    notices.drain()
+    assert len(mail_server.received) == 1
+    assert Notice.objects.get().state == "dead"
+
+
+def test_a_notice_that_is_no_mail_holds_up_no_other(marketer: User, mail_server: MailServer) -> None:
+    notices.queue(marketer, "Two\nlines", "Look.", key="bad")
+    notices.queue(marketer, "Fine", "Look.", key="fine")
+    notices.drain()
+    assert [one.message["Subject"] for one in mail_server.received] == ["Two lines", "Fine"]
