@@ -20,6 +20,14 @@ class AutomationForm(forms.ModelForm):
             "description": forms.TextInput(attrs={"autocomplete": "off", "dir": "auto"}),
         }
 
+    def save(self, commit: bool = True) -> Automation:
+        """Its own columns alone: what others do to the automation meanwhile stands."""
+        if commit and self.instance.pk:
+            self.instance.save(update_fields=[*self.Meta.fields, "updated_at"])
+            return Automation.objects.get(pk=self.instance.pk)
+        made: Automation = super().save(commit)
+        return made
+
 
 class ContactForm(forms.Form):
     """A contact by its email address, of test mode or live as the automation is."""

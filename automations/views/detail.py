@@ -8,13 +8,15 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from automations import lifecycle
+from automations import figures, lifecycle
 from automations.forms.automation import AutomationForm
 from automations.models import Automation
 from automations.views.drafts import found, of_flow, saved, sheet
 from common.htmx import is_fragment
 from users import audit
 from users.roles import require, role_required
+
+INSIDE = "Pause the automation first and end its runs: contacts of the other kind are inside."
 
 
 @require_safe
@@ -48,8 +50,8 @@ def settings(request: HttpRequest, pk: int) -> HttpResponseBase:
     if not form.is_valid():
         return _form(request, automation, form, "automations/_settings.html")
     changed = {name: (before[name], form.cleaned_data[name]) for name in form.changed_data}
-    if "is_test" in changed and automation.is_active:
-        form.add_error("is_test", "Pause the automation first: contacts of the other kind are inside.")
+    if "is_test" in changed and (automation.is_active or figures.of([automation])[pk].inside):
+        form.add_error("is_test", INSIDE)
         return _form(request, automation, form, "automations/_settings.html")
     form.save()
     audit.record(request, "changed automation", automation, **changed)

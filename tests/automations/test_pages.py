@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from automations import lifecycle
+from automations import lifecycle, runs
+from automations.forms.automation import AutomationForm
 from automations.models import Automation, Run
 from campaigns.models import Campaign
 from contacts.models import Contact, ContactList, Tag
@@ -396,3 +397,29 @@ def test_a_mail_written_from_a_step_leads_back_to_it(marketer_client: Client, dr
     data = {"kind": "automated", "name": "New", "subject": "Hi", "html": "<p>Hi</p>", "text": ""}
     response = marketer_client.post(address, data)
     assert (response.status_code, response["Location"]) == (302, step_url)
+
+
+def test_settings_change_nothing_else_of_the_automation(automation: Make) -> None:
+    """Somebody pauses it while the form is on its way."""
+    made = automation(on("tag_added", tag="x"), [step("add_tag", 1, tag="y")])
+    form = AutomationForm({"name": "Other name", "description": ""}, instance=Automation.objects.get(pk=made.pk))
+    assert form.is_valid()
+    lifecycle.pause(made.pk)
+    form.save()
+    made = again(made)
+    assert (made.name, made.state) == ("Other name", "paused")
+
+
+def test_an_automation_with_real_contacts_inside_does_not_become_one_for_tests(
+    marketer_client: Client, automation: Make
+) -> None:
+    """C022: a pause alone does not take them out, and resumed they would get mails of a test."""
+    made = automation(on("tag_added", tag="x"), [step("wait", 1, duration={"amount": 1, "unit": "days"})])
+    tagged(person(), "x")
+    worked()
+    lifecycle.pause(made.pk)
+    sent = {"name": made.name, "description": "", "is_test": "on"}
+    assert "are inside" in send(marketer_client, "settings", made.pk, status=422, **sent)
+    runs.stop(Run.objects.get_queryset(), "Ended.")
+    send(marketer_client, "settings", made.pk, **sent)
+    assert again(made).is_test
