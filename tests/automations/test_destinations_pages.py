@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from automations import failures, lifecycle
-from automations.destinations import queueing, sending, setup
+from automations.destinations import queueing, sending, setup, signing
 from automations.destinations.models import Delivery, Destination
 from automations.models import FailureRecipient
 from sandbox import customerio, webhook_receiver
@@ -158,6 +158,17 @@ def test_a_destination_is_edited(admin_client: Client, receiver: Receiver) -> No
     admin_client.post(url, {"name": "New", "url": "https://hooks.example.com/x", "takes_tests": "on"})
     destination.refresh_from_db()
     assert (destination.name, destination.takes_tests, destination.host.name) == ("New", True, "hooks.example.com:443")
+
+
+def test_editing_leaves_a_secret_that_is_rotated_meanwhile(receiver: Receiver) -> None:
+    open_in_form, _ = webhook(receiver.url)
+    signing.give_secret(Destination.objects.get(pk=open_in_form.pk))
+    setup.disable(open_in_form)
+    given = Destination.objects.get(pk=open_in_form.pk)
+    open_in_form.name = "Other name"
+    setup.change(open_in_form)
+    now = Destination.objects.get(pk=open_in_form.pk)
+    assert (now.name, now.secret_sealed, now.state) == ("Other name", given.secret_sealed, "disabled")
 
 
 def test_who_is_mailed_on_failure_is_chosen(marketer_client: Client, marketer: User, staff: User) -> None:
