@@ -15,11 +15,13 @@ from campaigns import tags
 from campaigns.cleaning import removed
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign, Sending
+from campaigns.standing import standing
 from campaigns.views.browse import FRAMES, suggested
 from contacts.views.access import own_address
 from users import audit
 from users.roles import require, role_required
 
+UNFINISHED = "This campaign is scheduled or going out. Cancel it first: archived, it would be sent all the same."
 SENT = "This campaign went out already, so its content stays as it is. Duplicate it to change it."
 
 
@@ -74,7 +76,10 @@ def duplicate(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @role_required("marketer")
 def archive(request: HttpRequest, pk: int, archived: bool) -> HttpResponseBase:
-    campaign = get_object_or_404(Campaign, pk=pk)
+    campaign = get_object_or_404(Campaign.objects.select_related("sending"), pk=pk)
+    if archived and standing(campaign, getattr(campaign, "sending", None)).word in ("Scheduled", "Sending"):
+        messages.error(request, UNFINISHED)
+        return redirect(campaign)
     Campaign.objects.filter(pk=pk).update(archived_at=timezone.now() if archived else None)
     audit.record(request, "archived campaign" if archived else "restored campaign", campaign)
     messages.success(request, "Campaign archived" if archived else "Campaign restored")

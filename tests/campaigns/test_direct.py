@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from campaigns import direct, sending
@@ -44,6 +46,19 @@ def test_it_arrives_once_at_everybody(mail_server: MailServer, campaign: Campaig
     assert sorted(one.recipients[0] for one in mail_server.received) == [f"r{n}@example.com" for n in range(3)]
     with pytest.raises(direct.CannotSend):
         direct.send(campaign, marketer)
+
+
+def test_one_that_is_scheduled_is_not_put_away(campaign: Campaign, marketer: User, marketer_client: Client) -> None:
+    """Archived, it would have no button that cancels it, and go out."""
+    readers(1)
+    direct.send(campaign, marketer, timezone.now() + timedelta(days=1))
+    marketer_client.post(reverse("campaigns:archive", args=[campaign.pk]))
+    campaign.refresh_from_db()
+    assert campaign.archived_at is None
+    direct.cancel(campaign)
+    marketer_client.post(reverse("campaigns:archive", args=[campaign.pk]))
+    campaign.refresh_from_db()
+    assert campaign.archived_at
 
 
 def test_ten_thousand_are_queued_in_few_statements(campaign: Campaign, marketer: User) -> None:
