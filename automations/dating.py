@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.utils import timezone
 
-from automations import starting
+from automations import starting, wording
 from automations.models import DateWatch
 from automations.starting import Start
 from common.due import State, database_now
@@ -83,7 +83,7 @@ def _starts(version: Any, one: dict[str, Any], found: Sequence[tuple[Any, ...]],
         group = conditions.parse(one["conditions"])
         people = set(contacts_matching(group, test=is_test).filter(pk__in=people).values_list("pk", flat=True))
     about = f"{parameters['field']}:{parameters['days']}:{parameters['when']}"
-    words = f"{parameters['days']} days {parameters['when']} "
+    words = f"{wording.days(parameters).capitalize()} "
     return [
         Start(
             version=version,
