@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.utils import timezone
 
-from automations import starting
+from automations import starting, wording
 from automations.models import DateWatch
 from automations.starting import Start
 from common.due import State, database_now
@@ -92,7 +92,7 @@ def _starts(version: Any, one: dict[str, Any], found: Sequence[tuple[Any, ...]],
     if one.get("conditions"):
         people = starting.matching(one["conditions"], people, is_test=is_test)
     about = f"{parameters['field']}:{parameters['days']}:{parameters['when']}"
-    words = f"{parameters['days']} days {parameters['when']} "
+    words = f"{wording.days(parameters).capitalize()} "
     return [
         Start(
             version=version,

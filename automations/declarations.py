@@ -52,6 +52,7 @@ def no_samples(_parameters: Json) -> list[Sample]:
 class Trigger:
     """`kinds`: activities it listens to; one that listens to none starts by the clock or by hand.
 
+    `in_words(parameters)` is the whole as a sentence, for lists and cards.
     `matches` is asked for each such activity and looks at nothing else; `among` then narrows many at once where the
     database must be asked: activities -> ids of those that count. `unavailable` says in words why it cannot be chosen
     (yet), "" when it can. `brings`: what steps and mails may use. `once_by_default`: B050. `is_dated`: see `dates`.
@@ -73,9 +74,14 @@ class Trigger:
     problems: Callable[[Json], list[str]] = lambda _parameters: []
     offers_conditions: bool = True
     is_dated: bool = False
+    in_words: Callable[[Json], str] | None = None
 
     def summary(self, parameters: Json) -> str:
-        return _summary(self.label, self.parameters, parameters)
+        return self.sentence(parameters) or _summary(self.label, self.parameters, parameters)
+
+    def sentence(self, parameters: Json) -> str:
+        """Its own words; "" if it has none, or its parameters cannot be said (yet)."""
+        return _said(self.in_words, parameters)
 
 
 Kind = Literal["next", "wait", "branch", "end", "failed"]
@@ -154,12 +160,21 @@ class Action:
     branches: tuple[tuple[str, str], ...] = ()
     problems: Callable[[Json, frozenset[str]], list[str]] = no_problems
     unavailable: Callable[[], str] = always
+    # What such a step is called, instead of the label; and what its parameters say, below that.
     words: Callable[[Json], str] | None = None
+    in_words: Callable[[Json], str] | None = None
     # A walk with a test contact shows what the step would do instead of doing it.
     would: Callable[[Step, Run], str] | None = None
 
     def summary(self, parameters: Json) -> str:
-        return self.words(parameters) if self.words else _summary(self.label, self.parameters, parameters)
+        if self.words:
+            return self.words(parameters)
+        said = self.sentence(parameters)
+        return f"{self.label}: {said}" if said else _summary(self.label, self.parameters, parameters)
+
+    def sentence(self, parameters: Json) -> str:
+        """What its parameters say; "" if it has no words of its own, or they cannot be said (yet)."""
+        return _said(self.in_words, parameters)
 
 
 @dataclass
@@ -217,6 +232,14 @@ def clean(parameters: Iterable[Parameter], given: Json) -> tuple[Json, dict[str,
         except ValueError as error:
             errors[parameter.key] = str(error)
     return values, errors
+
+
+def _said(in_words: Callable[[Json], str] | None, parameters: Json) -> str:
+    try:
+        return in_words(parameters) if in_words else ""
+    except (ValueError, LookupError, TypeError, AttributeError):
+        # Drafts may be half-way, or speak of a field that was deleted; the list of problems says so.
+        return ""
 
 
 def _summary(label: str, parameters: Iterable[Parameter], given: Json) -> str:

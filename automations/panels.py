@@ -7,10 +7,12 @@ from typing import Any
 from django.db.models import Case, IntegerField, Value, When
 from django.http import HttpRequest
 
+from automations import starting
 from automations.models import Run
 from common.due import State
 from contacts import panels
 from contacts.models import Contact
+from contacts.views.access import may_edit
 
 SHOWN = 8
 BADGES = {"completed": "ok", "failed": "bad", "retrying": "warn", "waiting": "info", "running": "info"}
@@ -20,8 +22,8 @@ def register() -> None:
     panels.register(panels.Panel("automations", "Automations", "automations/_panel.html", _panel, order=200))
 
 
-def _panel(contact: Contact, _request: HttpRequest) -> dict[str, Any] | None:
-    """Those under way first, then the newest. None where there was never one."""
+def _panel(contact: Contact, request: HttpRequest) -> dict[str, Any] | None:
+    """Those under way first, then the newest. None where there was never one and none can be started."""
     over = Case(
         When(state__in=[State.DUE, State.RUNNING, State.HELD], then=Value(0)),
         default=Value(1),
@@ -29,9 +31,11 @@ def _panel(contact: Contact, _request: HttpRequest) -> dict[str, Any] | None:
     )
     found = Run.objects.get_queryset().filter(contact=contact).select_related("automation").order_by(over, "-pk")
     runs = list(found[: SHOWN + 1])
-    if not runs:
+    may_start = may_edit(request) and contact.merged_into_id is None and starting.startable().exists()
+    if not runs and not may_start:
         return None
     return {
         "runs": [(run, BADGES.get(run.standing, "neutral")) for run in runs[:SHOWN]],
         "more": len(runs) > SHOWN,
+        "may_start": may_start,
     }

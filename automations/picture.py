@@ -10,7 +10,7 @@ from django.db.models import Count
 
 from automations import checking, flow
 from automations.checking import Problem
-from automations.declarations import action, trigger
+from automations.declarations import Trigger, action, trigger
 from automations.models import Automation, Run
 from automations.parameters import Campaign as CampaignParameter
 from automations.parameters import Conditions
@@ -25,6 +25,7 @@ class ShownTrigger:
     label: str
     icon: str
     section: str
+    sentence: str
     lines: tuple[tuple[str, str], ...]
     instant: bool
     problems: tuple[str, ...] = ()
@@ -89,31 +90,38 @@ def of(automation: Automation) -> Picture:
 
 def in_words(triggers: list[dict[str, Any]]) -> str:
     """What starts it, in one line for a list."""
-    told = [declared.summary(_told(one)) for one in triggers if (declared := trigger(one["key"]))]
+    told = [_starts(declared, one.get("parameters", {})) for one in triggers if (declared := trigger(one["key"]))]
     return " · ".join(told)
 
 
-def _told(one: dict[str, Any]) -> dict[str, Any]:
-    """Without conditions, which have a line of their own and may not be readable any more."""
-    parameters: dict[str, Any] = one.get("parameters", {})
-    return {key: value for key, value in parameters.items() if not isinstance(value, dict | list)}
+def _starts(declared: Trigger, parameters: dict[str, Any]) -> str:
+    # Conditions may not be readable any more; what else it asks is said all the same.
+    plain = {key: value for key, value in parameters.items() if not isinstance(value, dict | list)}
+    return declared.sentence(parameters) or declared.summary(plain)
 
 
 def _trigger(one: dict[str, Any], place: int, problems: dict[str, list[str]]) -> ShownTrigger:
     declared = trigger(one["key"])
     wrong = tuple(problems[f"triggers.{place}"])
     if declared is None:
-        return ShownTrigger(place, "A trigger that does not exist any more", "circle-alert", "", (), False, wrong)
+        return ShownTrigger(place, "A trigger that does not exist any more", "circle-alert", "", "", (), False, wrong)
     parameters = one.get("parameters", {})
-    lines = [
-        (parameter.label, _words(parameter, parameters[parameter.key]))
-        for parameter in declared.parameters
-        if parameters.get(parameter.key) is not None
-    ]
+    sentence = declared.sentence(parameters)
+    lines = (
+        []
+        if sentence
+        else [
+            (parameter.label, _words(parameter, parameters[parameter.key]))
+            for parameter in declared.parameters
+            if parameters.get(parameter.key) is not None
+        ]
+    )
     if one.get("conditions"):
         lines.append(("Only contacts who match", _words(Conditions(key="c", label=""), one["conditions"])))
     lines.append(("Runs", "Once for each contact" if one.get("once") else "Every time"))
-    return ShownTrigger(place, declared.label, declared.icon, declared.section, tuple(lines), declared.instant, wrong)
+    return ShownTrigger(
+        place, declared.label, declared.icon, declared.section, sentence, tuple(lines), declared.instant, wrong
+    )
 
 
 def _line(steps: flow.Steps, problems: dict[str, list[str]], inside: Counter[str], **where: str) -> Line:
@@ -167,6 +175,8 @@ def _summary(step: flow.Step) -> str:
     declared, parameters = action(step["action"]), step.get("parameters", {})
     if declared is None or declared.words:
         return ""
+    if said := declared.sentence(parameters):
+        return said
     told = [
         (parameter, text)
         for parameter in declared.parameters

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from automations import flow
@@ -63,10 +64,31 @@ def matching(tree: Any, contacts: set[int], *, is_test: bool) -> set[int]:
     return set(contacts_matching(group, test=is_test).filter(pk__in=contacts).values_list("pk", flat=True))
 
 
-def by_hand(automation: Automation, contacts: Sequence[int], by: User) -> int:
-    """Put these contacts into an active automation that can be started so. Each call starts each contact anew."""
-    call = uuid4().hex
-    return _started(automation, contacts, f"hand:{call}", f"Started by {by}", 0)
+def by_hand(automation: Automation, contacts: QuerySet[Contact], by: User, key: UUID) -> int:
+    """Put these contacts into an active automation that can be started so. Returns how many entered.
+
+    `key` is drawn once for each time somebody is asked: the same key again starts nobody a second time.
+    """
+    return _started(automation, contacts, f"hand:{key.hex}", f"Started by {by}", 0)
+
+
+def was_started(automation: Automation, key: UUID) -> bool:
+    """Whether somebody entered with this key already."""
+    return Run.objects.get_queryset().filter(automation=automation, start_key__startswith=f"hand:{key.hex}:").exists()
+
+
+def who_would_enter(automation: Automation, contacts: QuerySet[Contact]) -> QuerySet[Contact]:
+    """Those of them who are of its mode, and were not in it before where it runs once for each contact."""
+    fitting = Contact.objects.present().filter(pk__in=contacts.values("pk"), is_test=automation.is_test)
+    if automation.current and (_place(automation.current) or {}).get("once"):
+        inside = Run.objects.get_queryset().filter(automation=automation, contact=OuterRef("pk"), runs_once=True)
+        fitting = fitting.filter(~Exists(inside))
+    return fitting
+
+
+def startable() -> QuerySet[Automation]:
+    """Active automations that a person may put contacts into."""
+    return Automation.objects.active().filter(current__triggers__contains=[{"key": STARTED}])
 
 
 def by_run(automation_id: int, run: Run, key: str) -> bool:
@@ -75,7 +97,13 @@ def by_run(automation_id: int, run: Run, key: str) -> bool:
     if automation is None:
         return False
     return bool(
-        _started(automation, [run.contact_id], key, f"Started by the automation {run.automation}", run.depth + 1)
+        _started(
+            automation,
+            Contact.objects.filter(pk=run.contact_id),
+            key,
+            f"Started by the automation {run.automation}",
+            run.depth + 1,
+        )
     )
 
 
@@ -84,12 +112,11 @@ def can_be_started(automation: Automation) -> bool:
 
 
 @transaction.atomic
-def _started(automation: Automation, contacts: Sequence[int], key: str, words: str, depth: int) -> int:
+def _started(automation: Automation, contacts: QuerySet[Contact], key: str, words: str, depth: int) -> int:
     version = automation.current
     if not can_be_started(automation) or version is None:
         return 0
     hold_merges()
-    present = Contact.objects.present().filter(pk__in=contacts, is_test=automation.is_test)
     once = bool((_place(version) or {}).get("once"))
     return enter(
         Start(
@@ -102,7 +129,7 @@ def _started(automation: Automation, contacts: Sequence[int], key: str, words: s
             once=once,
             depth=depth,
         )
-        for pk in present.values_list("pk", flat=True)
+        for pk in who_would_enter(automation, contacts).values_list("pk", flat=True)
     )
 
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from automations.views import browse, detail, drafts, exits, recipes, runs, steps, triggers, walk
+from automations.views import browse, detail, drafts, exits, recipes, runs, starting, steps, triggers, walk
 
 app_name = "automations"
 
@@ -19,6 +19,8 @@ urlpatterns = [
     path("<int:pk>/pause/", detail.pause, name="pause"),
     path("<int:pk>/resume/", detail.resume, name="resume"),
     path("<int:pk>/duplicate/", detail.duplicate, name="duplicate"),
+    path("<int:pk>/start/", starting.start, name="start"),
+    path("start/<int:contact>/", starting.start_for_contact, name="start-contact"),
     path("<int:pk>/archive/", detail.archive, name="archive"),
     path("<int:pk>/restore/", detail.restore, name="restore"),
     path("<int:pk>/undo/", drafts.undo, name="undo"),

@@ -64,6 +64,12 @@ def _destinations(receiver: str) -> str:
     return f"demo_destinations {receiver}/hooks {DEMO_SECRET} {credentials}"
 
 
+def _first_automations(here: Running, sandbox: str) -> Program:
+    """Makes what the demo shows of automations, beside the product: it waits for the first recurring payment."""
+    command = python("manage.py", "demo_automations", sandbox)
+    return Program("first automations", command, {**here.environment, "PROCESS": "manage"}, once=True)
+
+
 def _sandbox_keys() -> dict[str, str]:
     from sandbox.stripe.demo import DEMO_KEYS
 
@@ -118,6 +124,7 @@ def main() -> None:
         prepare(here.environment, "demo_users", "seed_demo", _destinations(receiver), given=json.dumps(people))
         here.start_product(port)
         _tell(here, sandbox, passwords, {"Customer.io": customerio, "A webhook receiver": receiver})
+        here.supervisor.start(_first_automations(here, sandbox))
         here.keep_running()
 
 

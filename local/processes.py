@@ -20,7 +20,10 @@ LARGEST_LOG = 5_000_000  # bytes, kept once as NAME.log.1
 
 @dataclass(frozen=True)
 class Program:
-    """One process to run. `user` is (uid, gid) to run as; `stop_with` the signal for a quick orderly end."""
+    """One process to run. `user` is (uid, gid) to run as; `stop_with` the signal for a quick orderly end.
+
+    `once`: it has an end of its own and is not started again.
+    """
 
     name: str
     command: Sequence[str]
@@ -29,6 +32,7 @@ class Program:
     patience: float = 5.0  # seconds between the signal and SIGKILL
     user: tuple[int, int] | None = None
     folder: Path = ROOT
+    once: bool = False
 
 
 @dataclass
@@ -78,8 +82,11 @@ class Supervisor:
         Whether any was started.
         """
         restarted = False
-        for child in self._children.values():
+        for child in list(self._children.values()):
             if child.process.poll() is None:
+                continue
+            if child.program.once:
+                self._forget(child)
                 continue
             now = time.monotonic()
             if child.again_at is None:
@@ -93,6 +100,13 @@ class Supervisor:
                 child.process, child.started, child.again_at = self._spawn(child.program), now, None
                 restarted = True
         return restarted
+
+    def _forget(self, child: _Child) -> None:
+        """It did its work, or says in its log why not."""
+        del self._children[child.program.name]
+        self._tell(f"- {child.process.pid}")
+        if child.process.returncode:
+            self.say(f"{child.program.name} ended ({_ending(child.process.returncode)}); see its log.")
 
     def stop(self, *names: str) -> None:
         """Stop these at once, wait for all, kill those that do not end in time."""

@@ -181,6 +181,8 @@ ACCESS: dict[str, str] = {
     "automations:resume": Role.MARKETER,
     "automations:duplicate": Role.MARKETER,
     "automations:archive": Role.MARKETER,
+    "automations:start": Role.MARKETER,
+    "automations:start-contact": Role.MARKETER,
     "automations:restore": Role.MARKETER,
     "automations:undo": Role.MARKETER,
     "automations:automation-runs": Role.STAFF,

@@ -9,6 +9,7 @@ from automations.declarations import Action, Json, Outcome, Step, failed, go_on
 from automations.models import Run
 from automations.parameters import CatalogueField, FieldValue, Row, Tag
 from automations.triggers.contacts import lists
+from automations.wording import value_of
 from common.fields import FieldType, catalogue
 from contacts.fields import CATALOGUE, coerce
 from contacts.models import ContactList
@@ -65,6 +66,11 @@ def _unfit_value(parameters: Json, _brings: frozenset[str]) -> list[str]:
     return []
 
 
+def _set_in_words(given: Json) -> str:
+    label, value = catalogue(CATALOGUE)[given["field"]].label, given.get("value")
+    return f"{label} is emptied" if value is None else f"{label} becomes {value_of(CATALOGUE, given['field'], value)}"
+
+
 _LIST = Row(key="list", label="List", offered=lists, gone="This list does not exist any more. Choose another.")
 ACTIONS = [
     Action(
@@ -104,6 +110,7 @@ ACTIONS = [
             ),
         ),
         problems=_unfit_value,
+        in_words=_set_in_words,
     ),
     Action(
         key="join_list",

@@ -82,6 +82,7 @@ SEND = Action(
     problems=_refused_tags,
     would=_would_send,
 )
+_WHO = Row(key="user", label="Who", offered=colleagues)
 ACTIONS = [
     SEND,
     Action(
@@ -92,9 +93,10 @@ ACTIONS = [
         icon="user",
         perform=_notify,
         parameters=(
-            Row(key="user", label="Who", offered=colleagues),
+            _WHO,
             Text(key="subject", label="Subject", longest=150),
             Text(key="message", label="Message", longest=2000, rows=4),
         ),
+        in_words=lambda given: f"“{given['subject']}” to {_WHO.words(given['user'])}",
     ),
 ]

@@ -7,13 +7,15 @@ from datetime import date, datetime, timedelta
 from django.utils import timezone
 
 from automations.dating import moment_of
-from automations.declarations import Action, Outcome, Step, end, go_on, wait
+from automations.declarations import Action, Json, Outcome, Step, end, go_on, wait
 from automations.models import Run
 from automations.parameters import Choice, Conditions, DateField, Duration, Number, as_timedelta
+from automations.wording import day
 from common.due import database_now
 from common.formats import day_text
 from segments import conditions
 from segments.compiling import matches
+from segments.words import describe
 
 # Whatever happens to the contact wakes a run that waits for conditions; only time passing does not tell of itself.
 LOOK_AGAIN = timedelta(minutes=15)
@@ -74,6 +76,17 @@ def _otherwise() -> list[tuple[str, str]]:
     return [("go_on", "Go on"), ("end", "End here")]
 
 
+def _date_in_words(given: Json) -> str:
+    said = day(given, {"contact": "the contact", "recurring_payment": "the recurring payment"})
+    return said[:1].upper() + said[1:]
+
+
+def _conditions_in_words(given: Json) -> str:
+    asked = describe(conditions.parse(given["conditions"]))
+    then = "ends here" if given.get("otherwise") == "end" else "goes on"
+    return f"{asked}. After {_DURATION.words(given['at_most'])} it {then} in any case."
+
+
 _DURATION = Duration(key="duration", label="How long")
 ACTIONS = [
     Action(
@@ -98,6 +111,7 @@ ACTIONS = [
             Number(key="days", label="Days", default=0, most=3650),
             Choice(key="when", label="Before or after", offered=_before_or_after, default="before"),
         ),
+        in_words=_date_in_words,
     ),
     Action(
         key="wait_until",
@@ -111,5 +125,6 @@ ACTIONS = [
             Duration(key="at_most", label="At most", default={"amount": 7, "unit": "days"}),
             Choice(key="otherwise", label="When that time is up", offered=_otherwise, default="go_on"),
         ),
+        in_words=_conditions_in_words,
     ),
 ]

@@ -101,6 +101,19 @@ def _would(step: Step, run: Run) -> str:
     return f"Would send “{what}” to {name or 'a destination that was deleted'}."
 
 
+def _in_words(offered: Callable[[], DestinationQuerySet]) -> Callable[[Json], str]:
+    """«“order.paid” to Warehouse, with customer.email and order.amount»."""
+
+    def in_words(given: Json) -> str:
+        where = _destination(offered, "").words(given["destination"])
+        names = [row["to"] for row in given.get("mapping") or []]
+        listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+        what = f"“{given['name']}” to {where}" if "name" in given else f"To {where}"
+        return f"{what}, with {listed}" if names else what
+
+    return in_words
+
+
 def _destination(offered: Callable[[], DestinationQuerySet], label: str) -> Row:
     gone = "This destination does not exist any more. Choose another."
     return Row(key="destination", label=label, offered=_offered(offered), gone=gone)
@@ -113,6 +126,7 @@ WEBHOOK = Action(
     description="Posts an event with fields of your choice to another system, signed, and again until it arrives.",
     icon="webhook",
     perform=_performing(_queue_webhook),
+    in_words=_in_words(_webhooks),
     parameters=(
         _destination(_webhooks, "Webhook"),
         Text(key="name", label="Name of the event", longest=150, help="What the receiver reads as “type”."),
@@ -136,6 +150,7 @@ PERSON = Action(
     description="Keeps the contact as a person in Customer.io, with attributes of your choice, totals among them.",
     icon="user",
     perform=_performing(_queue_person),
+    in_words=_in_words(_customerio),
     parameters=(
         _destination(_customerio, "Customer.io account"),
         Mapping(
@@ -158,6 +173,7 @@ EVENT = Action(
     description="Tells Customer.io that something happened to the person, such as a payment, to start campaigns there.",
     icon="zap",
     perform=_performing(_queue_event),
+    in_words=_in_words(_customerio),
     parameters=(
         _destination(_customerio, "Customer.io account"),
         Text(key="name", label="Name of the event", longest=100, help="As your campaigns in Customer.io call it."),

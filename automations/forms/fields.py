@@ -21,6 +21,7 @@ from automations.parameters import (
     Text,
     YesNo,
 )
+from automations.wording import choices_of
 from common.fields import Field, FieldType, catalogue
 
 _ABOUT = {"contact": "Contact", "recurring_payment": "Recurring payment", "order": "Order"}
@@ -72,7 +73,7 @@ class ParameterField(forms.Field):
 def _widget(parameter: Parameter, chosen: Field | None) -> forms.Widget:
     match parameter:
         case FieldValue():
-            return _value_widget(chosen, _NOTHING if parameter.key == "value" else _ANY)
+            return _value_widget(chosen, _NOTHING if parameter.key == "value" else _ANY, parameter.catalogue)
         case Duration():
             return DurationWidget(parameter.units)
         case Several():
@@ -116,12 +117,13 @@ def _grouped(parameter: CatalogueField) -> Options:
     return list(groups.items())
 
 
-def _value_widget(field: Field | None, empty: tuple[str, str]) -> forms.Widget:
+def _value_widget(field: Field | None, empty: tuple[str, str], about: str) -> forms.Widget:
     """As the chosen field needs it: its choices, yes or no, a day, or text."""
     if field is None:
         return forms.TextInput(attrs={"autocomplete": "off", "dir": "auto"})
     if field.choices:
-        return forms.Select(choices=[empty, *((one, one) for one in field.choices)])
+        labels = choices_of(about, field.key)
+        return forms.Select(choices=[empty, *((one, labels.get(one, one)) for one in field.choices)])
     if field.type is FieldType.BOOLEAN:
         return forms.Select(choices=[empty, ("yes", "Yes"), ("no", "No")])
     if field.type is FieldType.DATE:

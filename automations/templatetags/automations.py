@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import template
 from django.utils.safestring import SafeString
 
+from automations import starting
 from automations.models import Automation, Run
 from common.templatetags.ui import badge
 
@@ -24,6 +25,12 @@ _STANDINGS = {
 @register.simple_tag
 def state_badge(automation: Automation) -> SafeString:
     return badge(_STATES[automation.state], automation.get_state_display())
+
+
+@register.filter
+def can_be_started(automation: Automation) -> bool:
+    """Whether a person may put contacts into it now."""
+    return starting.can_be_started(automation)
 
 
 @register.simple_tag

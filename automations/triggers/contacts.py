@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from automations import wording
 from automations.declarations import Json, Trigger, everything
 from automations.parameters import CatalogueField, FieldValue, Parameter, Row, Tag
 from automations.triggers import sampling
@@ -34,6 +37,30 @@ def _field(activity: Activity, parameters: Json) -> bool:
     return went(activity.changes, key, parameters.get("from"), parameters.get("to"), catalogue(CATALOGUE).get(key))
 
 
+_TOLD = {
+    "tag_added": "{} is added",
+    "tag_removed": "{} is removed",
+    "list_joined": "Contact joins {}",
+    "list_left": "Contact leaves {}",
+}
+
+
+def _said(key: str, parameters: tuple[Parameter, ...]) -> Callable[[Json], str] | None:
+    """«The tag “buyer” is added»; for any tag the label says it all."""
+    if not parameters:
+        return None
+    (which,) = parameters
+
+    def in_words(given: Json) -> str:
+        if given.get(which.key) is None:
+            return ""
+        name = which.words(given[which.key]).strip("“”")
+        said = _TOLD[key].format(f"the {which.key} “{name}”")
+        return said[:1].upper() + said[1:]
+
+    return in_words
+
+
 def _about(kind: Kind, key: str, label: str, icon: str, description: str, *parameters: Parameter) -> Trigger:
     kinds = (kind.value,)
     matches = _tag if key.startswith("tag") else _list if key.startswith("list") else everything
@@ -47,6 +74,7 @@ def _about(kind: Kind, key: str, label: str, icon: str, description: str, *param
         parameters=parameters,
         matches=matches,
         samples=sampling.of_kinds(kinds, matches),
+        in_words=_said(key, parameters),
     )
 
 
@@ -82,5 +110,6 @@ TRIGGERS = [
         ),
         matches=_field,
         samples=sampling.of_kinds(_CHANGED, _field),
+        in_words=lambda given: wording.change(CATALOGUE, given),
     ),
 ]

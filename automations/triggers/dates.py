@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from automations import wording
 from automations.declarations import Brought, Json, Sample, Trigger
 from automations.parameters import Choice, DateField, Number
 from automations.triggers import sampling
@@ -24,6 +25,11 @@ def _payments(parameters: Json) -> list[Sample]:
     return [sampling.of_payment(one, one.created_at) for one in found[: sampling.SHOWN]]
 
 
+def _in_words(given: Json) -> str:
+    said = wording.day(given)
+    return said[:1].upper() + said[1:]
+
+
 def _dated(key: str, label: str, catalogue: str, *brings: Brought) -> Trigger:
     return Trigger(
         key=key,
@@ -42,6 +48,7 @@ def _dated(key: str, label: str, catalogue: str, *brings: Brought) -> Trigger:
         unavailable=none_synced if catalogue == "recurring_payment" else lambda: "",
         samples=_payments if catalogue == "recurring_payment" else lambda _parameters: [],
         is_dated=True,
+        in_words=_in_words,
     )
 
 

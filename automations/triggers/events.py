@@ -5,6 +5,7 @@ from __future__ import annotations
 from automations.declarations import Json, Trigger
 from automations.parameters import Choice, Row
 from automations.triggers import sampling, switched_on
+from connections.sources.stripe.events import EVENTS
 from contacts.models import Activity, Kind
 
 KINDS = (Kind.SOURCE_EVENT.value,)
@@ -17,6 +18,20 @@ def _matches(activity: Activity, parameters: Json) -> bool:
     )
 
 
+def _in_words(given: Json) -> str:
+    type_, account = given["event"], given.get("account")
+    label = EVENTS[type_].label if type_ in EVENTS else type_
+    source = f" from {_ACCOUNT.words(account)}" if account is not None else ""
+    return f"Stripe event “{label}” ({type_}) received{source}"
+
+
+_ACCOUNT = Row(
+    key="account",
+    label="Account",
+    required=False,
+    help="Leave empty for every connected account.",
+    offered=switched_on.accounts,
+)
 TRIGGERS = [
     Trigger(
         key="stripe_event",
@@ -28,16 +43,11 @@ TRIGGERS = [
         brings=("contact", "event"),
         parameters=(
             Choice(key="event", label="Event", offered=switched_on.offered),
-            Row(
-                key="account",
-                label="Account",
-                required=False,
-                help="Leave empty for every connected account.",
-                offered=switched_on.accounts,
-            ),
+            _ACCOUNT,
         ),
         matches=_matches,
         unavailable=switched_on.nothing_connected,
         samples=sampling.of_kinds(KINDS, _matches),
+        in_words=_in_words,
     )
 ]

@@ -22,6 +22,11 @@ def _lacks_charges(parameters: Json) -> list[str]:
     return []
 
 
+def _failed_in_words(given: Json) -> str:
+    ignored = given["ignore_payment_intents"]
+    return f"Failed Payment: a charge fails{'' if ignored else ', or a payment intent'}"
+
+
 def _named(key: str, label: str, type_: str, icon: str, description: str, *more: Brought) -> Trigger:
     """A trigger that is one event of Stripe under a name of its own."""
 
@@ -72,6 +77,7 @@ TRIGGERS = [
         unavailable=switched_on.lacking(CHARGE, INTENT),
         samples=sampling.of_kinds(KINDS, _failed),
         problems=_lacks_charges,
+        in_words=_failed_in_words,
     ),
     _named(
         "new_dispute",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from automations import wording
 from automations.declarations import Json, Trigger
 from automations.parameters import CatalogueField, Choice, Conditions, FieldValue
 from automations.triggers import sampling
@@ -13,6 +14,7 @@ from recurring_payments.models import RecurringPayment
 from recurring_payments.records import TOLD
 from segments import conditions
 from segments.compiling import recurring_payments_matching
+from segments.words import describe
 
 SECTION = "Recurring payments"
 CREATED, UPDATED = (Kind.RECURRING_PAYMENT_CREATED.value,), (Kind.RECURRING_PAYMENT_UPDATED.value,)
@@ -78,6 +80,14 @@ def _which() -> list[tuple[str, str]]:
     return [("all", "All recurring payments"), ("segment", "Segment recurring payments")]
 
 
+def _created_in_words(given: Json) -> str:
+    if given.get("which") != "segment":
+        return "Recurring payment created"
+    group = conditions.parse(given["segment"], "recurring_payment")
+    asked = describe(group).replace("Recurring Payment - ", "")
+    return f"Recurring payment created where {asked[:1].lower()}{asked[1:]}"
+
+
 def _any_value(key: str, label: str) -> FieldValue:
     return FieldValue(
         key=key, label=label, of="field", catalogue=CATALOGUE, required=False, help="Leave empty for any value."
@@ -101,6 +111,7 @@ TRIGGERS = [
         unavailable=none_synced,
         samples=sampling.of_kinds(CREATED, lambda _activity, _parameters: True, _in_segment),
         problems=_lacks_segment,
+        in_words=_created_in_words,
     ),
     Trigger(
         key="recurring_payment_updated",
@@ -118,6 +129,7 @@ TRIGGERS = [
         matches=_changed,
         unavailable=none_synced,
         samples=sampling.of_kinds(UPDATED, _changed),
+        in_words=lambda given: wording.change(CATALOGUE, given),
     ),
     Trigger(
         key="subscription_upgraded",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from automations import wording
 from automations.declarations import Json, Sample
 from common import fields as catalogue
 from common.formats import money_text
@@ -75,7 +76,8 @@ def _of_event(activity: Activity) -> Iterator[tuple[str, str]]:
     labels = catalogue.catalogue(name) if activity.changes else {}
     for change in activity.changes:
         field = labels.get(change["field"])
-        yield field.label if field else change["field"], f"{_text(change['old'])} → {_text(change['new'])}"
+        old, new = (_text(change[side], wording.choices_of(name, change["field"])) for side in ("old", "new"))
+        yield field.label if field else change["field"], f"{old} → {new}"
 
 
 def _of_payment(payment: RecurringPayment | None) -> Iterator[tuple[str, str]]:
@@ -91,5 +93,5 @@ def _of_order(order: Order | None) -> Iterator[tuple[str, str]]:
         yield "Order status", order.get_status_display()
 
 
-def _text(value: Any) -> str:
-    return "empty" if value in (None, "", []) else str(value)
+def _text(value: Any, labels: dict[str, str]) -> str:
+    return "empty" if value in (None, "", []) else labels.get(str(value), str(value))

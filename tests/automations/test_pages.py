@@ -299,7 +299,7 @@ def test_the_list_tells_what_starts_each_and_how_many_came_through(
     ContactList.objects.all().delete()
     worked()
     shown = page(staff_client, "list")
-    assert "Tag added (Tag: “start”)" in shown
+    assert "The tag “start” is added" in shown
     assert "1 failed" in shown
     assert "Create automation" not in shown
     assert "Fine" in page(staff_client, "list", query="?q=fin")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core import mail
 
+from automations import lifecycle
 from automations.models import Automation, Run
 from campaigns import sending
 from campaigns.models import Campaign
@@ -21,7 +22,7 @@ from connections.setup import Choice
 from connections.sources.stripe import events
 from recurring_payments.models import RecurringPayment
 from sandbox.stripe import Sandbox, SandboxAccount, serve
-from tests.automations.conftest import worked
+from tests.automations.conftest import on, person, step, worked
 from tests.connections.conftest import ROWS, work
 from users.models import User
 
@@ -145,9 +146,6 @@ def test_a_flow_is_drawn_without_javascript(open_page: OpenPage, marketer: User)
 
 def test_steps_change_in_place(open_page: OpenPage, marketer: User) -> None:
     """The flow is swapped alone: no page is loaded, the focus stays on the button."""
-    from automations import lifecycle
-    from tests.automations.conftest import on, step
-
     steps = [step("add_tag", 1, tag="one"), step("add_tag", 2, tag="two")]
     made = lifecycle.create("Tags", None, triggers=[on("tag_added")], steps=steps)
     page = open_page(marketer, made.get_absolute_url())
@@ -161,3 +159,27 @@ def test_steps_change_in_place(open_page: OpenPage, marketer: User) -> None:
     page.get_by_role("button", name="Undo last change").click()
     page.locator("#step-s2").wait_for()
     assert page.evaluate("window.stays")
+
+
+def test_a_mail_with_recurring_payment_tags_is_refused_where_there_is_none(
+    open_page: OpenPage, marketer: User, reminder: Campaign
+) -> None:
+    """B042: beside the mail, with the reason; with another trigger it stands."""
+    RecurringPayment.objects.create(contact=person(), source="stripe", account="a", normalized_status="ACTIVE")
+    made = lifecycle.create("Reminder", None, triggers=[on("tag_added", tag="go")])
+    page = open_page(marketer, made.get_absolute_url())
+    page.get_by_role("link", name="Add an action").click()
+    page.get_by_role("link", name=re.compile("^Send a mail")).click()
+    page.get_by_label("Mail", exact=True).select_option(label=reminder.name)
+    page.get_by_role("button", name="Add step").click()
+    page.locator("dialog .field-error", has_text="They work only in an automation").first.wait_for()
+    look(page, "automation-refused-tag")
+    assert Automation.objects.get().steps == []
+    lifecycle.save_draft(made.pk, 1, triggers=[on("recurring_payment_created", which="all")])
+    page.goto(made.get_absolute_url())
+    page.get_by_role("link", name="Add an action").click()
+    page.get_by_role("link", name=re.compile("^Send a mail")).click()
+    page.get_by_label("Mail", exact=True).select_option(label=reminder.name)
+    page.get_by_role("button", name="Add step").click()
+    page.locator("#step-s1").wait_for()
+    assert len(Automation.objects.get().steps) == 1
