@@ -160,6 +160,7 @@ class ParameterForm:
             group_of(self.initial.get(parameter.key), parameter.scope),
             parameter.scope,
             required=required,
+            layered=True,
         )
 
 
