@@ -378,5 +378,5 @@ def test_a_trigger_is_tried_on_the_newest_real_samples(db: None) -> None:
     assert declared
     (sample,) = declared.samples({"field": "normalized_status"})
     assert ("Email address", "ann@example.com") in sample.fields
-    assert ("Recurring payment status", "ACTIVE → PAUSED") in sample.fields
+    assert ("Recurring payment status", "Active → Paused") in sample.fields
     assert (sample.contact_id, sample.recurring_payment_id) == (row.contact_id, row.pk)
