@@ -8,21 +8,24 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import chain
 
 from django.db import connection, transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import NoReverseMatch
 
 from automations import checking, notices
 from automations.declarations import action
 from automations.models import Automation, FailureRecipient, FailureReport, Run, RunStep, TriggerProblem
+from campaigns.models import Mail
 from common.due import State
 from users.models import User
 
 GATHER, PAUSE = timedelta(minutes=1), timedelta(hours=1)
 SHOWN = 5
+_LOST = (Mail.Outcome.FAILED, Mail.Outcome.UNKNOWN)
 DRAIN_SECONDS = 20
 # A report that is due already stays so; one that was sent is due again an hour later.
 _WISH = """
@@ -37,7 +40,7 @@ where automations_failurereport.state not in ('due', 'running')"""
 
 @dataclass(frozen=True)
 class Marker:
-    """What the list of automations shows: runs and deliveries that failed for good, and why a trigger cannot run."""
+    """What the list of automations shows: how much failed for good, or why a trigger cannot run."""
 
     failed: int = 0
     problem: str = ""
@@ -82,10 +85,15 @@ def markers(automations: Iterable[int]) -> dict[int, Marker]:
     among = list(automations)
     dead = Run.objects.filter(automation__in=among, state=State.DEAD).values("automation").order_by()
     sent = Run.objects.filter(automation__in=among, deliveries__state=State.DEAD).values("automation").order_by()
+    lost = RunStep.objects.filter(
+        run__automation__in=among, result=RunStep.Result.FAILED, mail__outcome__in=_LOST, mail__resent=None
+    )
+    mails = lost.values(automation=F("run__automation")).order_by()
     counts: dict[int, int] = {}
-    for rows in (dead, sent):
-        for row in rows.annotate(count=Count("pk")):
-            counts[row["automation"]] = counts.get(row["automation"], 0) + row["count"]
+    for row in chain(
+        dead.annotate(count=Count("pk")), sent.annotate(count=Count("pk")), mails.annotate(count=Count("mail"))
+    ):
+        counts[row["automation"]] = counts.get(row["automation"], 0) + row["count"]
     problems = dict(TriggerProblem.objects.filter(automation__in=among).values_list("automation", "message"))
     return {pk: Marker(counts.get(pk, 0), problems.get(pk, "")) for pk in counts.keys() | problems.keys()}
 
@@ -131,13 +139,20 @@ def _report(report: FailureReport) -> None:
     steps = list(rows.select_related("run__contact"))
     wrong = list(TriggerProblem.objects.filter(automation=automation, told_at=None).select_for_update())
     if steps or wrong:
+        text = _text(steps, wrong, _skipped(automation, report.told_at))
         for user in recipients(automation):
             key = f"failures:{automation.pk}:{report.number + 1}:{user.pk}"
             subject = _subject(automation, len(steps))
-            notices.queue(user, subject, _text(steps, wrong), key=key, url=page_of(automation))
+            notices.queue(user, subject, text, key=key, url=page_of(automation))
     RunStep.objects.filter(pk__in=[step.pk for step in steps]).update(told_at=Now())
     TriggerProblem.objects.filter(pk__in=[one.pk for one in wrong]).update(told_at=Now())
     mine.update(state=State.DONE, claims=0, lease_until=None, number=report.number + 1, told_at=Now())
+
+
+def _skipped(automation: Automation, since: datetime | None) -> int:
+    """Mails to who wants none, since the last report. As nothing is broken they are mentioned, no more."""
+    skipped = RunStep.objects.filter(run__automation=automation, result=RunStep.Result.SKIPPED)
+    return (skipped.filter(finished_at__gt=since) if since else skipped).count()
 
 
 def _subject(automation: Automation, failed: int) -> str:
@@ -146,13 +161,15 @@ def _subject(automation: Automation, failed: int) -> str:
     return f"Automation “{automation}”: {failed} {'failure' if failed == 1 else 'failures'}"
 
 
-def _text(steps: list[RunStep], wrong: list[TriggerProblem]) -> str:
+def _text(steps: list[RunStep], wrong: list[TriggerProblem], skipped: int) -> str:
     lines = [f"A trigger cannot start it: {one.message}" for one in wrong]
     if steps:
         lines += ["", "What failed first:"] if len(steps) > SHOWN else ["", "What failed:"]
         lines += [_line(step) for step in steps[:SHOWN]]
     if (more := len(steps) - SHOWN) > 0:
         lines.append(f"- and {more} more")
+    if skipped:
+        lines += ["", f"Not sent, as the contact wants no mails or they come back: {skipped}"]
     lines += ["", "Failures of the next hour come in one mail."]
     return "\n".join(lines).strip()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from automations import dating, dispatch, engine, notices
+from automations import dating, dispatch, engine, mail_news, notices
 from automations.models import DateWatch, Notice, Run
+from campaigns.models import Mail
 from common.due import State
 from connections import idle
 
@@ -17,6 +18,7 @@ def register() -> None:
     idle.register("activities to dispatch", dispatch.drain, _undispatched)
     idle.register("dated triggers", dating.drain, lambda: DateWatch.objects.filter(_NOW).count())
     idle.register("steps of automations", engine.drain, lambda: Run.objects.filter(_NOW).count())
+    idle.register("outcomes of mails", mail_news.drain, lambda: Mail.untold().count())
     idle.register("notices to colleagues", notices.drain, lambda: Notice.objects.filter(_NOW).count())
 
 

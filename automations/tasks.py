@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from automations import dating, dispatch, engine, failures, notices, retention
+from automations import dating, dispatch, engine, failures, mail_news, notices, retention
 from automations.destinations import retention as delivery_retention
 from automations.destinations import sending
 
@@ -20,6 +20,11 @@ def step_runs() -> None:
 @shared_task
 def look_at_dates() -> None:
     dating.drain()
+
+
+@shared_task
+def pull_mail_news() -> None:
+    mail_news.drain()
 
 
 @shared_task

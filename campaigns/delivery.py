@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from enum import StrEnum
 from typing import Any
@@ -27,11 +27,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Result:
-    """`detail` is for people; `provider_id` is the provider's own name of the mail, where it told one."""
+    """`detail` is for people; `provider_id` is the provider's own name of the mail, where it told one.
+
+    `code`: the SMTP or HTTP status of a refusal.
+    """
 
     verdict: Verdict
     detail: str = ""
     provider_id: str = ""
+    code: str = ""
 
 
 class Unreachable(Exception):
@@ -133,22 +137,24 @@ def _judged(error: Exception) -> Result:
             return Result(Verdict.NEVER, f"This mail cannot be written as one: {error}")
         case smtplib.SMTPRecipientsRefused():
             code, text = next(iter(error.recipients.values()), (550, b""))
-            return Result(_by_code(code), f"The mail server refused the recipient: {code} {_text(text)}")
+            return _refused(code, text, "recipient")
         case smtplib.SMTPSenderRefused():
             # It is the sender's fault, which somebody will mend: the mails wait for it.
-            return Result(
-                Verdict.AGAIN, f"The mail server refused the sender: {error.smtp_code} {_text(error.smtp_error)}"
-            )
+            return replace(_refused(error.smtp_code, error.smtp_error, "sender"), verdict=Verdict.AGAIN)
         case smtplib.SMTPResponseException():
-            code = error.smtp_code
-            return Result(_by_code(code), f"The mail server refused the mail: {code} {_text(error.smtp_error)}")
+            return _refused(error.smtp_code, error.smtp_error, "mail")
         case smtplib.SMTPNotSupportedError():
             return Result(Verdict.NEVER, f"The mail server cannot take this mail: {error}")
         case AnymailRecipientsRefused():
             return Result(Verdict.NEVER, "The provider refused the recipient.")
         case AnymailAPIError() if error.status_code is not None:
-            return Result(_by_status(error.status_code), f"The provider answered {error.status_code}.")
+            status = error.status_code
+            return Result(_by_status(status), f"The provider answered {status}.", code=str(status))
     return Result(Verdict.UNKNOWN, f"The answer never came: {_told(error)}")
+
+
+def _refused(code: int, text: bytes | str, what: str) -> Result:
+    return Result(_by_code(code), f"The mail server refused the {what}: {code} {_text(text)}", code=str(code))
 
 
 def _by_code(code: int) -> Verdict:

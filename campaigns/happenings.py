@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, DateTimeField, F, When
 from django.db.models.functions import Coalesce, Now
 
 from campaigns.models import Mail, MailEvent, Suppression
@@ -55,6 +55,9 @@ def record(
     if kind == Kind.CLICKED:
         # Who follows a link has opened the mail, whatever the picture tells.
         changes["opened_at"] = Coalesce(F("opened_at"), at or Now())
+    if kind == Kind.BOUNCED:
+        # News the first time it is told.
+        changes["told_at"] = Case(When(bounced_at=None, then=None), default=F("told_at"), output_field=DateTimeField())
     if changes:
         Mail.objects.filter(pk=mail.pk).update(**changes)
     if kind in _SUPPRESSES and is_final and not mail.is_test:

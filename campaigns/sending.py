@@ -49,8 +49,11 @@ def queue(
     order_id: int | None = None,
     event: Mapping[str, Any] | None = None,
     is_test: bool = False,
+    asked_by: str = "",
 ) -> Mail:
     """Have a mail sent, inside the caller's transaction. Once for ever by `key`: again, it is the same mail.
+
+    What becomes of it, and of one resent for it, is news under `asked_by` (`Mail.untold`), where that is not empty.
 
     `event` holds what the event tags say: name -> text, number, yes/no or ISO time; what nests is left out.
     """
@@ -62,6 +65,7 @@ def queue(
         order_id=order_id,
         event=_kept(event or {}),
         is_test=is_test,
+        asked_by=asked_by,
     )
     Mail.objects.bulk_create([mail], ignore_conflicts=True)
     return Mail.objects.get(key=key)
@@ -79,6 +83,7 @@ def resend(mail: Mail) -> Mail:
             "event": mail.event,
             "is_test": mail.is_test,
             "resend_of": mail,
+            "asked_by": mail.asked_by,
         },
     )[0]
 
@@ -110,6 +115,7 @@ def settle_lost() -> int:
         outcome=Mail.Outcome.UNKNOWN,
         claims=0,
         lease_until=None,
+        told_at=None,
         last_error_code="worker_lost",
         last_error="The worker stopped while it handed this mail over.",
     )
@@ -230,9 +236,9 @@ def _note(mail: Mail, result: Result) -> None:
         case Verdict.UNKNOWN:
             mail.ended(Mail.Outcome.UNKNOWN, code="no_answer", error=result.detail)
         case Verdict.NEVER:
-            mail.ended(Mail.Outcome.FAILED, code="refused", error=result.detail)
+            mail.ended(Mail.Outcome.FAILED, code=result.code or "refused", error=result.detail)
         case Verdict.AGAIN:
-            mail.again(code="later", error=result.detail)
+            mail.again(code=result.code or "later", error=result.detail)
 
 
 def keep_copy(mail: Mail, rendered: Rendered, settings: DeliverySettings) -> None:

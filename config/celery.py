@@ -86,6 +86,7 @@ app.conf.beat_schedule = {
     "activities to dispatch": every(1, "automations.tasks.dispatch_activities", INBOX),
     "automation runs": every(1, "automations.tasks.step_runs", INBOX),
     "dated triggers": every(10, "automations.tasks.look_at_dates", INBOX),
+    "outcomes of mails": every(2, "automations.tasks.pull_mail_news", INBOX),
     "notices to colleagues": every(5, "automations.tasks.send_notices", STRIPE),
     # Other people's servers are waited for as Stripe is.
     "deliveries": every(1, "automations.tasks.send_deliveries", STRIPE),

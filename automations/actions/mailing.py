@@ -39,6 +39,7 @@ def _send(step: Step, run: Run) -> Outcome:
         order_id=run.order_id,
         event=run.event,
         is_test=run.is_test,
+        asked_by=step.key,
     )
     return go_on(f"Mail “{campaign.name}” queued.")
 

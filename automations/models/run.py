@@ -5,6 +5,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from automations.models.automation import Automation, AutomationVersion
+from campaigns.models import Mail
 from common.due import DueManager, DueRow, State
 from contacts.models import Activity, Contact
 from orders.models import Order
@@ -94,6 +95,7 @@ class RunStep(models.Model):
         RETRY = "retry", "Failed, will be tried again"
         FAILED = "failed", "Failed"
         ENDED = "ended", "Ended the run"
+        SKIPPED = "skipped", "Not sent"
         NOTE = "note", "Note"
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="log", db_index=False)
@@ -104,6 +106,7 @@ class RunStep(models.Model):
     branch = models.CharField(max_length=20, blank=True, default="")
     status = models.PositiveSmallIntegerField(null=True, blank=True, help_text="what a foreign system answered")
     body = models.TextField(blank=True, default="", help_text="the beginning of its answer")
+    mail = models.ForeignKey(Mail, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(db_default=Now())
     told_at = models.DateTimeField(null=True, blank=True, help_text="when colleagues were told of a failure")
@@ -120,6 +123,9 @@ class RunStep(models.Model):
             models.Index(
                 fields=["id"], name="run_step_untold", condition=models.Q(result="failed", told_at__isnull=True)
             ),
+            models.Index(fields=["mail"], name="run_step_of_mail", condition=models.Q(mail__isnull=False)),
+            # Those a failure mail mentions by their number.
+            models.Index(fields=["finished_at"], name="run_step_skipped", condition=models.Q(result="skipped")),
         ]
         ordering = ["pk"]
 

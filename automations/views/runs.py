@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from automations import picture, runs, standing
 from automations.models import Run, RunStep
 from automations.views.drafts import found, of_flow
+from campaigns.models import Mail
 from common.due import State
 from common.htmx import is_fragment
 from connections.models import SyncLogEntry
@@ -30,6 +31,7 @@ _MARKS = {
     RunStep.Result.RETRY: ("rotate-ccw", "warn"),
     RunStep.Result.FAILED: ("circle-x", "bad"),
     RunStep.Result.ENDED: ("log-out", "none"),
+    RunStep.Result.SKIPPED: ("circle-minus", "none"),
     RunStep.Result.NOTE: ("info", "none"),
 }
 
@@ -71,14 +73,17 @@ def _listed(request: HttpRequest, known: QuerySet[Run], context: dict[str, Any],
 @role_required("staff")
 def run(request: HttpRequest, pk: int) -> HttpResponseBase:
     one = _run(pk)
+    lines = list(one.log.order_by("pk"))
+    mails = _mails(lines)
     log = [
         {
             "line": line,
             "label": picture.label_of(one.version.steps, line.step),
             "mark": _MARKS[RunStep.Result(line.result)],
             "body_id": f"body-{line.pk}",
+            "mail": line.mail_id or mails.get(f"run:{pk}:{line.step}" if line.action == "send_mail" else ""),
         }
-        for line in one.log.order_by("pk")
+        for line in lines
     ]
     context = {
         "run": one,
@@ -133,6 +138,12 @@ def _run(pk: int) -> Run:
         "automation", "automation__current", "version", "contact", "activity", "recurring_payment", "order"
     )
     return get_object_or_404(joined, pk=pk)
+
+
+def _mails(lines: list[RunStep]) -> dict[str, int]:
+    """Key -> mail, of the steps that send one. The line that one was queued comes with it and cannot name it."""
+    keys = {f"run:{line.run_id}:{line.step}" for line in lines if line.action == "send_mail"}
+    return dict(Mail.objects.filter(key__in=keys).values_list("key", "pk")) if keys else {}
 
 
 def _event(one: Run) -> SyncLogEntry | None:

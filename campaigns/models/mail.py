@@ -4,6 +4,7 @@ import uuid
 from typing import Any, ClassVar, Self
 
 from django.db import models, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from campaigns.models.campaign import Campaign
@@ -32,6 +33,10 @@ class Mail(DueRow):
     campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="mails", db_index=False)
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="mails", db_index=False)
     key = models.CharField(max_length=200, unique=True, help_text="the same mail, asked for twice, has the same key")
+    asked_by = models.CharField(
+        max_length=200, blank=True, default="", help_text="who wants to know what becomes of it: run:7:s1"
+    )
+    told_at = models.DateTimeField(null=True, blank=True, help_text="when whoever asked had looked; null: news")
     delivery_id = models.UUIDField(default=uuid.uuid4, unique=True, help_text="the left side of its Message-ID")
     outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.QUEUED)
     is_test = models.BooleanField(default=False, help_text="never leaves the house")
@@ -73,6 +78,11 @@ class Mail(DueRow):
             models.Index(
                 fields=["campaign"], name="mail_in_trouble", condition=models.Q(outcome__in=["failed", "unknown"])
             ),
+            models.Index(
+                fields=["id"],
+                name="mail_untold",
+                condition=models.Q(told_at__isnull=True) & ~models.Q(asked_by="") & ~models.Q(outcome="queued"),
+            ),
             models.Index(fields=["order"], name="mail_of_order", condition=models.Q(order__isnull=False)),
             models.Index(
                 fields=["recurring_payment"],
@@ -83,6 +93,11 @@ class Mail(DueRow):
 
     def __str__(self) -> str:
         return self.subject or str(self.campaign)
+
+    @classmethod
+    def untold(cls) -> QuerySet[Mail]:
+        """Those with news for whoever asked for them."""
+        return cls.objects.filter(told_at=None).exclude(asked_by="").exclude(outcome=cls.Outcome.QUEUED)
 
     def ended(self, outcome: str, *, code: str = "", error: str = "", **about: Any) -> bool:
         """The end of this mail. False if it is no longer the caller's.
@@ -98,6 +113,7 @@ class Mail(DueRow):
                 lease_until=None,
                 last_error_code=code[:60],
                 last_error=error[:500],
+                told_at=None,
                 **about,
             )
         )
