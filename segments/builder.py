@@ -46,9 +46,8 @@ class Builder:
         scope: str = CONTACT,
         *,
         required: bool = True,
-        layered: bool = False,
     ) -> None:
-        self.prefix, self.scope, self.required, self.layered = prefix, scope, required, layered
+        self.prefix, self.scope, self.required = prefix, scope, required
         self.known = fields(scope)
         self.is_bound = data is not None and f"{prefix}-kind" in data
         self.focus: Place | None = None
@@ -106,7 +105,6 @@ class Builder:
     @property
     def url(self) -> str:
         query = {"prefix": self.prefix, "scope": self.scope, "required": str(int(self.required))}
-        query |= {"layered": "1"} if self.layered else {}
         return f"{reverse('segments:builder')}?{urlencode(query)}"
 
     @property

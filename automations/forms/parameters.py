@@ -25,7 +25,7 @@ _CHANGES = ("refresh", "mapping-add", "mapping-remove")
 _REDRAW = {
     "hx-trigger": "change",
     "hx-target": "#sheet-form",
-    "hx-swap": "outerHTML",
+    "hx-swap": "outerMorph",
     "hx-sync": "#sheet-form:queue all",
     "hx-vals": '{"refresh": "1"}',
 }
@@ -160,7 +160,6 @@ class ParameterForm:
             group_of(self.initial.get(parameter.key), parameter.scope),
             parameter.scope,
             required=required,
-            layered=True,
         )
 
 

@@ -25,8 +25,8 @@ def builder(request: HttpRequest) -> HttpResponseBase:
     prefix, scope = request.GET.get("prefix", ""), request.GET.get("scope", CONTACT)
     if not _PREFIX.fullmatch(prefix) or scope not in (CONTACT, RECURRING_PAYMENT, ORDER):
         raise Http404
-    required, layered = request.GET.get("required") != "0", request.GET.get("layered") == "1"
-    built = Builder(prefix, request.POST, scope=scope, required=required, layered=layered)
+    required = request.GET.get("required") != "0"
+    built = Builder(prefix, request.POST, scope=scope, required=required)
     return trigger(render(request, "segments/_builder.html", {"builder": built}), "conditions-changed")
 
 

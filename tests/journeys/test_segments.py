@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ pytest.importorskip("playwright")
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+BUILDER = "**/segments/builder/**"
 OpenPage = Callable[..., Any]
 
 
@@ -111,6 +113,68 @@ def test_enter_in_a_value_saves_and_removes_nothing(
     condition(page, "1").get_by_label("Value", exact=True).press("Enter")
     page.get_by_role("heading", level=1, name="Anas").wait_for()
     assert Segment.objects.get().conditions["items"][0]["value"] == "Ana"
+
+
+@contextmanager
+def answers_held(page: Any) -> Iterator[None]:
+    """What is asked of the builder within is answered at the end, as from far away."""
+    held: list[Any] = []
+    answering: list[bool] = []
+    page.route(BUILDER, lambda route: route.continue_() if answering else held.append(route))
+    yield
+    answering.append(True)
+    for route in held:
+        route.continue_()
+
+
+def test_what_is_written_while_the_builder_answers_stays(
+    open_page: OpenPage, marketer: User, people: dict[str, Contact]
+) -> None:
+    """B036: what was chosen, added and typed since the question is neither lost nor undone by its answer."""
+    page = open_page(marketer, reverse("segments:create"))
+    fill(page, "1", "contact.first_name", "is", Value="Be")
+    first, second = condition(page, "1"), condition(page, "2")
+    with answers_held(page):
+        page.locator("#conditions-add").click()
+        first.get_by_label("Value", exact=True).fill("Ana")
+        first.get_by_label("Comparison").select_option("starts_with")
+        page.get_by_label("Name", exact=True).fill("Anas")
+    second.wait_for()
+    fill(page, "2", "contact.tag", "has", Value="vip")
+    with answers_held(page):
+        page.get_by_role("button", name="Remove condition 1").click()
+        second.get_by_label("Value", exact=True).fill("VIP")
+    second.wait_for(state="detached")
+    assert first.get_by_label("Value", exact=True).input_value() == "VIP"
+    assert first.get_by_label("Comparison").input_value() == "has"
+    with answers_held(page):
+        first.get_by_label("Field", exact=True).select_option("contact.first_name")
+        page.locator("#conditions-add").click()
+    second.wait_for()
+    with answers_held(page):
+        page.get_by_role("button", name="Remove condition 2").dblclick()
+        first.get_by_label("Value", exact=True).fill("Cem")
+    second.wait_for(state="detached")
+    first.get_by_label("Value", exact=True).press("Enter")
+    page.get_by_role("heading", level=1, name="Anas").wait_for()
+    assert [one["value"] for one in Segment.objects.get().conditions["items"]] == ["Cem"]
+
+
+def test_a_row_that_moves_up_shows_what_it_says(
+    open_page: OpenPage, marketer: User, people: dict[str, Contact]
+) -> None:
+    """Whatever was chosen and typed in the row before: the page shows what would be saved."""
+    page = open_page(marketer, reverse("segments:create"))
+    page.locator("#conditions-add").click()
+    condition(page, "2").wait_for()
+    fill(page, "1", "contact.phone", "is_not_empty")
+    fill(page, "1", "contact.first_name", "starts_with", Value="An")
+    fill(page, "2", "contact.phone", "is")
+    page.get_by_role("button", name="Remove condition 1").click()
+    condition(page, "2").wait_for(state="detached")
+    row = condition(page, "1")
+    labels = ("Field", "Comparison", "Value")
+    assert [row.get_by_label(one, exact=True).input_value() for one in labels] == ["contact.phone", "is", ""]
 
 
 def test_rows_are_removed_and_the_others_stay(open_page: OpenPage, marketer: User, people: dict[str, Contact]) -> None:
