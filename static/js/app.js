@@ -102,6 +102,33 @@ function showAnswer(control) {
   else if (control.value !== control.defaultValue) control.value = control.defaultValue;
 }
 
+// Who sends the form meanwhile means it with what was added, removed or chosen before.
+const asked = new Map();
+const held = new Map();
+document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
+  if (redraws(ctx)) asked.set(ctx, ctx.request.form);
+});
+document.addEventListener("submit", (event) => {
+  if (![...asked.values()].includes(event.target)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  event.submitter?.setAttribute("aria-busy", "true");
+  held.set(event.target, event.submitter);
+}, true);
+// Finally is not heard of a button that its own answer took away, after the swap not where nothing was shown.
+for (const name of ["htmx:after:swap", "htmx:finally:request"]) document.addEventListener(name, ({ detail: { ctx } }) => {
+  const form = asked.get(ctx);
+  if (asked.delete(ctx)) setTimeout(() => sendHeld(form));
+});
+
+function sendHeld(form) {
+  if (!held.has(form) || [...asked.values()].includes(form)) return;
+  const button = held.get(form);
+  held.delete(form);
+  button?.removeAttribute("aria-busy");
+  if (form.isConnected) form.requestSubmit(button?.form === form ? button : null);
+}
+
 // A page made for the whole window (sign-in, no access, not found) must not land inside a fragment.
 const FOREIGN = new Set([401, 403, 404, 405, 429]);
 
