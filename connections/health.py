@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from common import health
 from common.due import State
-from connections import history_windows, rederiving, underived
+from connections import failed_derivations, history_windows, rederiving, underived
 from connections.models import BulkReplay, Connection, ConnectionStatus, InboundEvent, RemoteObject, Resource, SyncRun
 
 
@@ -30,7 +30,8 @@ def _inbox() -> datetime | None:
 
 
 def _rederivations() -> datetime | None:
-    oldest = _oldest(rederiving.walkable().due(), "next_attempt_at"), _oldest(underived.due(), "marked_at")
+    queues = (rederiving.walkable(), failed_derivations.workable())
+    oldest = [_oldest(underived.due(), "marked_at"), *(_oldest(queue.due(), "next_attempt_at") for queue in queues)]
     return min((moment for moment in oldest if moment), default=None)
 
 
@@ -65,7 +66,8 @@ def _oldest(rows: QuerySet[Any], column: str) -> datetime | None:
 
 
 def attention(_request: HttpRequest) -> int:
-    """Things at Apps that need a person: refused keys, endpoint trouble, events set aside, imports that failed.
+    """Things at Apps that need a person: refused keys, endpoint trouble, imports that failed, events and updates of
+    recurring payments that are set aside.
 
     One query, as it runs on every page. Of a resource's imports only the newest counts.
     """
@@ -79,11 +81,12 @@ def attention(_request: HttpRequest) -> int:
     )
     counts = (
         Connection.objects.connected()
-        .annotate(dead_events=_count(dead), failed_runs=_count(failed))
+        .annotate(dead_events=_count(dead), failed_runs=_count(failed), dead_updates=failed_derivations.counted())
         .aggregate(
             refused=Count("pk", filter=Q(state=Connection.State.AUTH_FAILED)),
             trouble=Count("pk", filter=Q(polls=False) & ~Q(endpoint_error="")),
             dead=Sum("dead_events"),
+            updates=Sum("dead_updates"),
             failed=Sum("failed_runs"),
         )
     )

@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from common.due import State, database_now
 from connections import (
+    failed_derivations,
     fetching,
     historical,
     inbox,
@@ -113,7 +114,8 @@ def busy() -> list[str]:
     walking = Q(run__state__in=_WALKING, run__resource__connection__state=Connection.State.ACTIVE)
     due = now | Q(state=State.DUE, last_error_code="rate_limit")
     windows = SyncWindow.objects.filter(Q(state=State.RUNNING) | walking & due).count()
-    derivations = rederiving.walkable().filter(now).count() + underived.due().count()
+    queues = (rederiving.walkable(), failed_derivations.workable())
+    derivations = sum(queue.filter(now).count() for queue in queues) + underived.due().count()
     counted = (
         (events, "events"),
         (derivations, "changes to derive from"),
@@ -149,6 +151,7 @@ def _once(report: Report, ends: float) -> None:
         ("events", inbox.drain),
         ("rederived", rederiving.drain),
         ("rederived", underived_pages.drain),
+        ("rederived", failed_derivations.drain),
         ("objects", fetching.drain),
         ("pages", historical.drain),
         ("pages", reconcile.drain),

@@ -18,6 +18,7 @@ from common.origin import Origin
 from connections import ingest, lanes, log
 from connections.incoming import Incoming, Outcome
 from connections.models import Connection, InboundEvent, SyncLogEntry
+from connections.refusals import is_own_doing
 from connections.sources.stripe import translate
 from connections.sources.stripe.translate import Envelope, Unreadable
 
@@ -26,9 +27,6 @@ BATCH = 500
 DRAIN_SECONDS = 20
 _CROSSWISE_TRIES = 5
 _REST = timedelta(seconds=1)
-# SQLSTATEs of OperationalError that are the events' own doing: statement_timeout, and what is too large for a row or
-# an index. All others (deadlocks, locks, a database that is away or full) pass.
-_OWN_DOING = ("57014", "54")
 
 
 class Moved(Exception):
@@ -112,11 +110,11 @@ def work(events: list[InboundEvent]) -> None:
             _apply(events)
         except (IntegrityError, OperationalError) as error:
             # Another worker made the same contact or locked crosswise: the next look finds its rows.
-            if attempt < _CROSSWISE_TRIES and not _is_own_doing(error):
+            if attempt < _CROSSWISE_TRIES and not is_own_doing(error):
                 logger.info("Another worker was at the same rows; the batch is tried again: %r", error)
                 time.sleep(0.02 * attempt)
                 continue
-            if isinstance(error, IntegrityError) or _is_own_doing(error):
+            if isinstance(error, IntegrityError) or is_own_doing(error):
                 _isolate(events, error)
             else:
                 _rest(events, error)
@@ -231,10 +229,6 @@ _END = """
     from unnest(%b::int8[], %b::text[], %b::text[]) as ending(id, state, waits_for)
     where event.id = ending.id
 """
-
-
-def _is_own_doing(error: Exception) -> bool:
-    return (getattr(error.__cause__, "sqlstate", None) or "").startswith(_OWN_DOING)
 
 
 def _rest(events: list[InboundEvent], error: Exception) -> None:

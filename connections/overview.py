@@ -10,7 +10,7 @@ from django.db.models import Count, IntegerField, OuterRef, Prefetch, Q, QuerySe
 from django.db.models.expressions import RawSQL
 
 from common.due import State
-from connections import account_checks, lag, log_counts
+from connections import account_checks, failed_derivations, lag, log_counts
 from connections.account_checks import AccountCheck
 from connections.lag import Lag
 from connections.log_counts import Today
@@ -95,6 +95,7 @@ class Account:
     today: Today
     last_event_at: datetime | None = None
     set_aside: int = 0
+    updates_set_aside: int = 0
     lag: Lag = field(default_factory=Lag)
     check: AccountCheck | None = None
     log_rows: int = 0
@@ -120,7 +121,8 @@ class Account:
 
     @property
     def healthy(self) -> bool:
-        ok = self.connection.state == Connection.State.ACTIVE and not self.endpoint_trouble and not self.set_aside
+        aside = self.set_aside or self.updates_set_aside
+        ok = self.connection.state == Connection.State.ACTIVE and not self.endpoint_trouble and not aside
         return ok and not any(line.cause for line in self.lines)
 
 
@@ -147,6 +149,7 @@ def accounts(connections: QuerySet[Connection] | None = None) -> list[Account]:
         chosen.select_related("status").annotate(
             last_event_at=Subquery(newest[:1]),
             dead_events=Subquery(counted),
+            dead_updates=failed_derivations.counted(),
             lag=lag.annotation(),
             log_rows=_log_rows(),
         )
@@ -163,6 +166,7 @@ def accounts(connections: QuerySet[Connection] | None = None) -> list[Account]:
             today=log_counts.total(today for (pk, _), today in log.items() if pk == connection.pk),
             last_event_at=connection.last_event_at,
             set_aside=connection.dead_events or 0,
+            updates_set_aside=connection.dead_updates,
             lag=Lag.of(connection.lag),
             log_rows=connection.log_rows,
         )

@@ -10,19 +10,18 @@ import logging
 import time
 from datetime import timedelta
 
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 
 from common.due import LEASE, DueQuerySet, State
 from common.origin import Origin
-from connections import derived, naming
+from connections import derivation_pages, naming
 from connections.derived import PAGE, Told
 from connections.inbox import Moved, fenced
 from connections.models import Connection, Rederivation
 
 logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 20
-_CROSSWISE_TRIES = 5
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
@@ -84,38 +83,18 @@ def _take_over_repeated(row: Rederivation) -> None:
 
 def _write_page(row: Rederivation) -> None:
     """Derive a page and move the cursor in one transaction. Moved if the walk or the account is no longer ours."""
-    for attempt in range(1, _CROSSWISE_TRIES + 1):
-        try:
-            with transaction.atomic():
-                connection = fenced(row.connection_id)
-                mine = Rederivation.objects.filter(pk=row.pk, claim_no=row.claim_no, state=State.RUNNING)
-                if not mine.select_for_update().exists():
-                    raise Moved
-                page = naming.subscriptions(connection, [row.shared], PAGE, row.after)
-                _derive(connection, row, [key for _, key in page])
-                _advance(row, [pk for pk, _ in page])
-            return
-        except (IntegrityError, OperationalError):
-            if attempt == _CROSSWISE_TRIES:
-                raise
-            time.sleep(0.02 * attempt)
+    derivation_pages.write(lambda is_last: _write(row, is_last))
 
 
-def _derive(connection: Connection, row: Rederivation, keys: list[str]) -> None:
-    """All of them; one that cannot be derived fails alone."""
+def _write(row: Rederivation, is_last: bool) -> None:
+    connection = fenced(row.connection_id)
+    mine = Rederivation.objects.filter(pk=row.pk, claim_no=row.claim_no, state=State.RUNNING)
+    if not mine.select_for_update().exists():
+        raise Moved
+    page = naming.subscriptions(connection, [row.shared], PAGE, row.after)
     told = Told(row.occurred_at, Origin(row.origin), row.key, row.silent)
-    try:
-        with transaction.atomic():
-            derived.refresh(connection, dict.fromkeys(keys, told))
-    except (IntegrityError, OperationalError):
-        raise
-    except Exception:
-        if len(keys) > 1:
-            middle = len(keys) // 2
-            _derive(connection, row, keys[:middle])
-            _derive(connection, row, keys[middle:])
-            return
-        logger.exception("A recurring payment could not be derived", extra={"objects": keys})
+    derivation_pages.derive(connection, {key: told for _, key in page}, is_last=is_last)
+    _advance(row, [pk for pk, _ in page])
 
 
 def _advance(row: Rederivation, done: list[int]) -> None:

@@ -4,6 +4,7 @@ from celery import shared_task
 
 from connections import (
     checks,
+    failed_derivations,
     fetching,
     historical,
     inbox,
@@ -25,6 +26,7 @@ def drain_inbox() -> None:
 def rederive_due() -> None:
     rederiving.drain()
     underived_pages.drain()
+    failed_derivations.drain()
 
 
 @shared_task

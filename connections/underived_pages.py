@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import datetime
 
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import transaction
+from django.db.models import F
 
 from common import rows
+from common.due import MAX_CLAIMS
 from common.origin import Origin
-from connections import derived, remote_objects
+from connections import derivation_pages, failed_derivations, remote_objects
 from connections.derived import Told
 from connections.inbox import Moved, fenced
-from connections.models import Connection
+from connections.models import Connection, Underived
 from connections.underived import due
 
 logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 20
 PAGE = 200
-_CROSSWISE_TRIES = 5
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
@@ -27,49 +27,61 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     ends = time.monotonic() + seconds
     pages = 0
     while time.monotonic() < ends and (first := due().order_by("pk").first()):
-        keys = due().filter(connection=first.connection_id).order_by("pk").values_list("key", flat=True)[:PAGE]
         try:
-            _write_page(first.connection_id, set(keys))
+            if not _work(first.connection_id):
+                break
         except Moved:
+            break
+        except Exception:
+            # The marks are still there and have one try less; the next ring goes on.
+            logger.exception("A page of recurring payments could not be derived")
             break
         pages += 1
     return pages
 
 
-def _write_page(connection_id: int, keys: set[str]) -> None:
-    for attempt in range(1, _CROSSWISE_TRIES + 1):
-        try:
-            with transaction.atomic():
-                connection = fenced(connection_id)
-                remote_objects.lock(connection, keys)
-                values = [connection_id, sorted(keys)]
-                _derive(connection, {key: (at, silent) for key, at, silent in rows.execute(_TAKE, values)})
-            return
-        except (IntegrityError, OperationalError):
-            if attempt == _CROSSWISE_TRIES:
-                raise
-            time.sleep(0.02 * attempt)
+def _work(connection_id: int) -> bool:
+    """A page of an account. False if others are at all of it."""
+    page = _begun(connection_id)
+    suspects = {key for key, tries in page.items() if tries > MAX_CLAIMS}
+    if suspects:
+        _hand_over(connection_id, suspects)
+    elif page:
+        derivation_pages.write(lambda is_last: _write(connection_id, set(page), is_last))
+    return bool(page)
+
+
+def _begun(connection_id: int) -> dict[str, int]:
+    """The next marks and how often a page was begun with them, this one included.
+
+    Committed before anything is done: a page that takes its worker along, or fails as a whole, leaves that behind.
+    """
+    with transaction.atomic():
+        mine = due().filter(connection=connection_id).order_by("pk").select_for_update(skip_locked=True, of=("self",))
+        page = {mark.pk: mark for mark in mine[:PAGE]}
+        Underived.objects.filter(pk__in=page).update(tries=F("tries") + 1)
+    return {mark.key: mark.tries + 1 for mark in page.values()}
+
+
+def _write(connection_id: int, keys: set[str], is_last: bool) -> None:
+    connection = fenced(connection_id)
+    derivation_pages.derive(connection, _taken(connection, keys), is_last=is_last)
+
+
+def _hand_over(connection_id: int, keys: set[str]) -> None:
+    """Marks whose pages came to nothing, however often: each is tried alone from now on, by a schedule that ends."""
+    with transaction.atomic():
+        connection = fenced(connection_id)
+        failed_derivations.keep(connection, _taken(connection, keys))
+
+
+def _taken(connection: Connection, keys: set[str]) -> dict[str, Told]:
+    """Delete the marks of subscriptions, whose rows are locked first, and say what they told."""
+    remote_objects.lock(connection, keys)
+    marks = rows.execute(_TAKE, [connection.pk, sorted(keys)])
+    prefix = f"{connection.pk}:history"
+    return {key: Told(at, Origin.HISTORY, f"{prefix}:{key}:{at.timestamp():.0f}", silent) for key, at, silent in marks}
 
 
 _TAKE = """delete from connections_underived where connection_id = %b and key = any(%b::text[])
     returning key, occurred_at, silent"""
-
-
-def _derive(connection: Connection, taken: dict[str, tuple[datetime, bool]]) -> None:
-    """All of them; one that cannot be derived fails alone."""
-    told = {
-        key: Told(at, Origin.HISTORY, f"{connection.pk}:history:{key}:{at.timestamp():.0f}", silent)
-        for key, (at, silent) in taken.items()
-    }
-    try:
-        with transaction.atomic():
-            derived.refresh(connection, told)
-    except (IntegrityError, OperationalError):
-        raise
-    except Exception:
-        if len(taken) > 1:
-            keys = sorted(taken)
-            for half in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):
-                _derive(connection, {key: taken[key] for key in half})
-            return
-        logger.exception("A recurring payment could not be derived", extra={"objects": sorted(taken)})

@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from connections import wizard_urls
-from connections.views import account, app, apps, history, log, replay, resource, statuses
+from connections.views import account, app, apps, history, log, replay, resource, statuses, updates
 
 app_name = "connections"
 urlpatterns = [
@@ -36,5 +36,8 @@ urlpatterns = [
     path("stripe/log/<int:pk>/", log.entry, name="log-entry"),
     path("stripe/log/<int:pk>/replay/", replay.replay, name="replay"),
     path("stripe/log/<int:pk>/dismiss/", replay.dismiss, name="dismiss"),
+    path("stripe/updates/", updates.updates, name="updates"),
+    path("stripe/updates/retry/", updates.retry, name="updates-retry"),
+    path("stripe/updates/dismiss/", updates.dismiss, name="update-dismiss"),
     path("stripe/", include(wizard_urls)),
 ]

@@ -102,6 +102,9 @@ ACCESS: dict[str, str] = {
     "connections:replay-selection": Role.MARKETER,
     "connections:bulk-replay": Role.MARKETER,
     "connections:bulk-replay-stop": Role.MARKETER,
+    "connections:updates": Role.MARKETER,
+    "connections:updates-retry": Role.MARKETER,
+    "connections:update-dismiss": Role.MARKETER,
     # Orders
     "orders:list": Role.STAFF,
     "orders:detail": Role.STAFF,

@@ -9,7 +9,7 @@ from connections.models.connection import (
     SetupDraft,
 )
 from connections.models.inbound_event import InboundEvent
-from connections.models.rederivation import Rederivation, Underived
+from connections.models.rederivation import FailedDerivation, Rederivation, Underived
 from connections.models.remote_object import RemoteObject
 from connections.models.sync import BulkReplay, LogCount, Sighting, SyncLogEntry, SyncRun, SyncWindow
 
@@ -17,6 +17,7 @@ __all__ = [
     "BulkReplay",
     "Connection",
     "ConnectionStatus",
+    "FailedDerivation",
     "FieldMapping",
     "InboundEvent",
     "LogCount",

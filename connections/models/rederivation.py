@@ -19,6 +19,7 @@ class Underived(models.Model):
     occurred_at = models.DateTimeField(help_text="when the newest of these facts happened at the source")
     silent = models.BooleanField(default=True)
     marked_at = models.DateTimeField(db_default=Now())
+    tries = models.PositiveSmallIntegerField(db_default=0, help_text="pages begun with it: suspicion")
 
     class Meta:
         verbose_name_plural = "underived"
@@ -52,3 +53,30 @@ class Rederivation(DueRow):
 
     def __str__(self) -> str:
         return f"All that follows from {self.shared}"
+
+
+class FailedDerivation(DueRow):
+    """A recurring payment that could not be brought up to date beside others: tried again alone, by schedule.
+
+    Made, and deleted, only by who has the subscription's row. What no try has helped stays, set aside, until a person
+    has it tried again or dismisses it.
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+", db_index=False)
+    subscription = models.CharField(max_length=300, help_text="its key")
+    occurred_at = models.DateTimeField(help_text="when the newest of these facts happened at the source")
+    origin = models.CharField(max_length=10, choices=Origin.choices)
+    key = models.CharField(max_length=400, help_text="names that fact, for the timeline")
+    silent = models.BooleanField(default=False)
+
+    objects = DueManager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint("connection", "subscription", name="failed_derivation_once")]
+        indexes = [
+            models.Index(fields=["next_attempt_at", "id"], name="failed_derivation_due", condition=Q(state=State.DUE)),
+            models.Index(fields=["lease_until"], name="failed_derivation_lease", condition=Q(state=State.RUNNING)),
+        ]
+
+    def __str__(self) -> str:
+        return self.subscription

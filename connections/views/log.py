@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
@@ -15,7 +15,7 @@ from common.htmx import render_fragment_or_page
 from connections import log_entries, log_lines, overview
 from connections.filters import LogFilter
 from connections.health import attention
-from connections.models import BulkReplay, Connection, InboundEvent, SyncLogEntry
+from connections.models import BulkReplay, Connection, FailedDerivation, InboundEvent, SyncLogEntry
 from connections.sources.stripe.events import EVENTS
 from users.roles import role_required
 
@@ -30,7 +30,7 @@ def log(request: HttpRequest) -> HttpResponseBase:
     chosen = LogFilter(request.GET, SyncLogEntry.objects.all())
     context = {
         **_page(request, chosen.qs),
-        **_frame(request),
+        **frame(request),
         "filter": chosen,
         "event_types": sorted(EVENTS),
         "waiting_count": overview.counted(waiting_events()),
@@ -51,7 +51,7 @@ def waiting(request: HttpRequest) -> HttpResponseBase:
         "is_cut": len(rows) > PAGE,
         "shown": PAGE,
     }
-    return render(request, "connections/waiting.html", context | _frame(request))
+    return render(request, "connections/waiting.html", context | frame(request))
 
 
 @require_safe
@@ -63,13 +63,20 @@ def entry(request: HttpRequest, pk: int) -> HttpResponseBase:
     )
 
 
-def _frame(request: HttpRequest) -> dict[str, Any]:
+def frame(request: HttpRequest) -> dict[str, Any]:
     """The head of the app's pages as its first one has it, without loading the accounts."""
-    connected = Connection.objects.connected().exists()
+    failed = FailedDerivation.objects.filter(connection=OuterRef("pk"))
+    connected = list(Connection.objects.connected().values_list(Exists(failed), flat=True))
     headline = {"kind": "ok", "word": "Connected"} if connected else None
     if attention(request):
         headline = {"kind": "warn", "word": "Needs attention"}
-    return {"tab": "log", "headline": headline, "is_connected": connected, "log_size": overview.log_size()}
+    return {
+        "tab": "log",
+        "headline": headline,
+        "is_connected": bool(connected),
+        "has_failed_updates": any(connected),
+        "log_size": overview.log_size(),
+    }
 
 
 def waiting_events() -> QuerySet[Any]:

@@ -17,7 +17,15 @@ from django.db.models.functions import Now
 from common.due import State
 from common.origin import Origin
 from connections import inbox
-from connections.models import Connection, InboundEvent, RemoteObject, SyncLogEntry, SyncRun, SyncWindow
+from connections.models import (
+    Connection,
+    FailedDerivation,
+    InboundEvent,
+    RemoteObject,
+    SyncLogEntry,
+    SyncRun,
+    SyncWindow,
+)
 from connections.sources.stripe import translate
 from contacts.models import Activity, Contact, Identity
 from orders.models import Order, OrderReference
@@ -107,6 +115,8 @@ def _rows(found: Audit, connection: Connection) -> None:
     for model in (InboundEvent, SyncWindow):
         late = model.objects.claimed().filter(lease_until__lt=Now())
         found.overdue += [f"{model.__name__} {pk} runs past its lease" for pk in late.values_list("pk", flat=True)]
+    failed = FailedDerivation.objects.filter(connection=connection)
+    found.overdue += [f"{row} could not be derived: {row.last_error}" for row in failed]
     wished = RemoteObject.objects.filter(connection=connection, wanted_at__isnull=False)
     found.overdue += [f"{row} is still wanted" for row in wished]
     open_runs = SyncRun.objects.filter(resource__connection=connection, state__in=SyncRun.OPEN)
