@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Case, DateTimeField, F, When
+from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
+from campaigns import tallying
 from campaigns.models import Mail, MailEvent, Suppression
 from campaigns.suppressing import suppress
 from common import rows
@@ -44,8 +45,9 @@ def record(
     at: datetime | None = None,
     is_final: bool = True,
 ) -> bool:
-    """False if it was told before (`key`). A bounce that is not final keeps the address in use."""
-    if not _stored(mail, kind, url, detail, key, at):
+    """False if it was told before (`key`), or the mail is gone. A bounce that is not final keeps the address in use."""
+    before = Mail.objects.get_queryset().select_for_update(no_key=True).filter(pk=mail.pk).first()
+    if before is None or not _stored(mail, kind, url, detail, key, at):
         return False
     changes: dict[str, object] = {}
     if column := _TIMES.get(kind):
@@ -55,15 +57,17 @@ def record(
     if kind == Kind.CLICKED:
         # Who follows a link has opened the mail, whatever the picture tells.
         changes["opened_at"] = Coalesce(F("opened_at"), at or Now())
-    if kind == Kind.BOUNCED:
-        # News the first time it is told.
-        changes["told_at"] = Case(When(bounced_at=None, then=None), default=F("told_at"), output_field=DateTimeField())
+    if kind == Kind.BOUNCED and not before.bounced_at:
+        # News for whoever asked for it.
+        changes["told_at"] = None
     if changes:
         Mail.objects.filter(pk=mail.pk).update(**changes)
     if kind in _SUPPRESSES and is_final and not mail.is_test:
         # In order, so that two do not lock crosswise.
         for address in sorted(addresses(mail, kind)):
             suppress(address, _SUPPRESSES[kind], mail=mail, detail=detail)
+    # Last, as all mails of the campaign meet there.
+    tallying.later(before, [column for column in changes if column in tallying.TIMES and not getattr(before, column)])
     return True
 
 

@@ -22,8 +22,9 @@ _SIGNATURE = 16
 LONGEST_TARGET = 1200
 
 
-def unsubscribe_url(mail_id: int) -> str:
-    return _address("campaigns:unsubscribe", token("unsubscribe", str(mail_id)))
+def unsubscribe_url(mail_id: int, contact_id: int) -> str:
+    """Names the contact too: the link must work when the mail is long removed."""
+    return _address("campaigns:unsubscribe", token("unsubscribe", f"{mail_id}:{contact_id}"))
 
 
 def open_url(mail_id: int) -> str:
@@ -40,10 +41,19 @@ def token(purpose: Purpose, text: str) -> str:
     return _encoded(_signature(purpose, text, settings.FIELD_KEYS[0]) + text.encode())
 
 
-def read_mail(purpose: Purpose, signed: str) -> int | None:
-    """The mail a link belongs to; None if we did not sign it."""
-    text = _read(purpose, signed)
+def read_open(signed: str) -> int | None:
+    """The mail of a picture; None if we did not sign it."""
+    text = _read("open", signed)
     return int(text) if text is not None else None
+
+
+def read_unsubscribe(signed: str) -> tuple[int, int | None] | None:
+    """(mail, contact) of a link; None if we did not sign it. Links of old mails name no contact."""
+    text = _read("unsubscribe", signed)
+    if text is None:
+        return None
+    mail_id, _, contact_id = text.partition(":")
+    return int(mail_id), int(contact_id) if contact_id else None
 
 
 def read_click(signed: str) -> tuple[int, str] | None:

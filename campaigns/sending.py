@@ -178,7 +178,7 @@ def _rendered(mail: Mail, settings: DeliverySettings, fields: list[Field]) -> Re
         recurring_payment=mail.recurring_payment,
         order=mail.order,
         event=mail.event,
-        unsubscribe_url=links.unsubscribe_url(mail.pk),
+        unsubscribe_url=links.unsubscribe_url(mail.pk, mail.contact_id),
         delivery=settings,
         fields=fields,
     )
@@ -204,7 +204,7 @@ def _message(mail: Mail, rendered: Rendered, settings: DeliverySettings) -> Any:
         to=mail.contact.email,
         name=mail.contact.name,
         delivery_id=mail.delivery_id,
-        unsubscribe_url=links.unsubscribe_url(mail.pk),
+        unsubscribe_url=links.unsubscribe_url(mail.pk, mail.contact_id),
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Value
 from django.utils import timezone
 
-from campaigns.models import Campaign, Mail, Sending
+from campaigns.models import Campaign, Mail, Sending, Tally
 from common.due import State
 
 Outcome = Mail.Outcome
@@ -61,7 +61,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def figures(campaigns: Iterable[Campaign]) -> dict[int, Figures]:
-    """By campaign; one query. Only what really left counts as opened."""
+    """By campaign; one query, of tallies and the mails in none yet. Only what really left counts as opened."""
     sent = Q(outcome=Outcome.SENT)
     counts = {value.value: Count("pk", filter=Q(outcome=value)) for value in Outcome}
     happened = {
@@ -72,13 +72,14 @@ def figures(campaigns: Iterable[Campaign]) -> dict[int, Figures]:
         "replied": Count("pk", filter=Q(replied_at__isnull=False)),
     }
     ids = [campaign.pk for campaign in campaigns]
-    mails = Mail.objects.filter(campaign__in=ids).order_by().values("campaign").annotate(**counts, **happened)
-    found: dict[int, Figures] = {}
-    for row in mails:
-        about: dict[str, Any] = dict(row)
-        pk = about.pop("campaign")
-        found[pk] = Figures(**about)
-    return {pk: found.get(pk, Figures()) for pk in ids}
+    names = ("campaign", *counts, *happened)
+    fresh = Mail.objects.filter(campaign__in=ids, is_tallied=False).order_by().values("campaign")
+    tallied = Tally.objects.filter(campaign__in=ids).annotate(queued=Value(0))
+    found: dict[int, Counter[str]] = {pk: Counter() for pk in ids}
+    for row in fresh.annotate(**counts, **happened).values_list(*names).union(tallied.values_list(*names), all=True):
+        about = dict(zip(names, row, strict=True))
+        found[about.pop("campaign")].update(about)
+    return {pk: Figures(**about) for pk, about in found.items()}
 
 
 def standing(campaign: Campaign, sending: Sending | None) -> Standing:
@@ -94,8 +95,8 @@ def standing(campaign: Campaign, sending: Sending | None) -> Standing:
         return Standing("bad", "Failed")
     if sending.starts_at > timezone.now() and not sending.queued:
         return Standing("info", "Scheduled")
-    waiting = not sending.finished_at or Mail.objects.filter(campaign=campaign, outcome=Outcome.QUEUED).exists()
-    return Standing("info", "Sending") if waiting else Standing("ok", "Sent")
+    fresh = Mail.objects.filter(campaign=campaign, is_tallied=False, outcome=Outcome.QUEUED)
+    return Standing("info", "Sending") if not sending.finished_at or fresh.exists() else Standing("ok", "Sent")
 
 
 def mail_badge(mail: Mail) -> Standing:

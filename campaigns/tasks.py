@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from campaigns import direct, sending
+from campaigns import direct, retention, sending, tallying
 
 
 @shared_task
@@ -13,3 +13,13 @@ def send_mails() -> None:
 @shared_task
 def expand_sendings() -> None:
     direct.drain()
+
+
+@shared_task
+def tally_mails() -> None:
+    tallying.drain()
+
+
+@shared_task
+def clear_old_mails() -> None:
+    retention.clear_old()

@@ -82,6 +82,8 @@ app.conf.beat_schedule = {
     # A mail server is waited for as Stripe is: by threads.
     "mails": every(1, "campaigns.tasks.send_mails", STRIPE),
     "campaigns to queue": every(1, "campaigns.tasks.expand_sendings", INBOX),
+    "figures of campaigns": every(5, "campaigns.tasks.tally_mails", INBOX),
+    "old mails": every(3600, "campaigns.tasks.clear_old_mails", INBOX),
     # What happened to contacts starts automations, and runs step on.
     "activities to dispatch": every(1, "automations.tasks.dispatch_activities", INBOX),
     "automation runs": every(1, "automations.tasks.step_runs", INBOX),

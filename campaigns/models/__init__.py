@@ -5,5 +5,6 @@ from campaigns.models.delivery import DeliverySettings, SentCopy
 from campaigns.models.mail import Mail, MailEvent
 from campaigns.models.sending import Sending
 from campaigns.models.suppression import Suppression
+from campaigns.models.tally import Tally
 
-__all__ = ["Campaign", "DeliverySettings", "Mail", "MailEvent", "Sending", "SentCopy", "Suppression"]
+__all__ = ["Campaign", "DeliverySettings", "Mail", "MailEvent", "Sending", "SentCopy", "Suppression", "Tally"]

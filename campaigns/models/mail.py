@@ -40,6 +40,7 @@ class Mail(DueRow):
     delivery_id = models.UUIDField(default=uuid.uuid4, unique=True, help_text="the left side of its Message-ID")
     outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.QUEUED)
     is_test = models.BooleanField(default=False, help_text="never leaves the house")
+    is_tallied = models.BooleanField(default=False, help_text="counted for good; see campaigns.tallying")
     # What the mail may speak of besides the contact.
     recurring_payment = models.ForeignKey(
         RecurringPayment, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
@@ -83,6 +84,13 @@ class Mail(DueRow):
                 name="mail_untold",
                 condition=models.Q(told_at__isnull=True) & ~models.Q(asked_by="") & ~models.Q(outcome="queued"),
             ),
+            models.Index(fields=["campaign"], name="mail_untallied", condition=models.Q(is_tallied=False)),
+            models.Index(
+                fields=["id"],
+                name="mail_to_tally",
+                condition=models.Q(is_tallied=False) & ~models.Q(outcome__in=["queued", "unknown"]),
+            ),
+            models.Index(fields=["created_at"], name="mail_oldest"),
             models.Index(fields=["order"], name="mail_of_order", condition=models.Q(order__isnull=False)),
             models.Index(
                 fields=["recurring_payment"],
@@ -104,7 +112,7 @@ class Mail(DueRow):
 
         A worker that was thought lost may still know better than "unknown" how it ended.
         """
-        mine = type(self).objects.filter(pk=self.pk, claim_no=self.claim_no)
+        mine = type(self).objects.filter(pk=self.pk, claim_no=self.claim_no, is_tallied=False)
         return bool(
             mine.filter(outcome__in=[self.Outcome.QUEUED, self.Outcome.UNKNOWN]).update(
                 state=State.DEAD if outcome == self.Outcome.FAILED else State.DONE,

@@ -19,6 +19,8 @@ from campaigns import links
 from campaigns.happenings import addresses, record
 from campaigns.links import EXAMPLE
 from campaigns.models import Mail, MailEvent, Suppression
+from campaigns.suppressing import suppress
+from contacts.models import Contact
 
 _DOT = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 
@@ -40,7 +42,7 @@ def _for_strangers(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
 @require_safe
 def opened(request: HttpRequest, token: str) -> HttpResponse:
     """One transparent dot, always: a mail program shall not show a broken picture."""
-    if mail := _mail(links.read_mail("open", token)):
+    if mail := _mail(links.read_open(token)):
         record(mail, MailEvent.Kind.OPENED)
     return HttpResponse(_DOT, content_type="image/gif")
 
@@ -65,14 +67,31 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """GET asks, as mail scanners follow links; POST does it, with one click from a mail program too (RFC 8058)."""
     if token == EXAMPLE:
         return render(request, "campaigns/unsubscribe.html", {"is_example": True})
-    mail = _mail(links.read_mail("unsubscribe", token))
-    if mail is None:
+    mail_id, contact_id = links.read_unsubscribe(token) or (None, None)
+    mail, contact = _mail(mail_id), _contact(contact_id)
+    if mail is None and contact is None:
         raise Http404
+    wanted = addresses(mail, MailEvent.Kind.UNSUBSCRIBED) if mail else {contact.email_key} if contact else set()
     if request.method == "POST":
-        record(mail, MailEvent.Kind.UNSUBSCRIBED)
-    wanted = addresses(mail, MailEvent.Kind.UNSUBSCRIBED)
+        _leave(mail, wanted)
     is_over = Suppression.objects.filter(email_key__in=wanted).count() == len(wanted)
-    return render(request, "campaigns/unsubscribe.html", {"is_over": is_over, "address": mail.to or mail.contact.email})
+    address = mail.to or mail.contact.email if mail else contact.email if contact else ""
+    return render(request, "campaigns/unsubscribe.html", {"is_over": is_over, "address": address})
+
+
+def _leave(mail: Mail | None, wanted: set[str]) -> None:
+    if mail:
+        record(mail, MailEvent.Kind.UNSUBSCRIBED)
+    # Of a mail that was removed for its age the contact is known, and that is enough.
+    for address in sorted(wanted if mail is None else ()):
+        suppress(address, Suppression.Reason.UNSUBSCRIBED)
+
+
+def _contact(pk: int | None) -> Contact | None:
+    """Of the contact it was merged into, where it was."""
+    found = Contact.objects.select_related("merged_into").filter(pk=pk).first() if pk else None
+    found = found.merged_into or found if found else None
+    return found if found and found.email_key else None
 
 
 def _mail(pk: int | None) -> Mail | None:

@@ -56,7 +56,7 @@ def test_a_link_leads_only_where_it_led_when_it_was_sent(client: Client, sent: M
 
 
 def test_links_live_longer_than_the_secret_of_sessions(client: Client, sent: Mail, settings: Any) -> None:
-    url = path(links.unsubscribe_url(sent.pk))
+    url = path(links.unsubscribe_url(sent.pk, sent.contact_id))
     settings.SECRET_KEY = "another"
     settings.FIELD_KEYS = ["YW5vdGhlci1rZXktMDEyMzQ1Njc4OTAxMjM0NTY3ODk=", *settings.FIELD_KEYS]
     assert client.get(url).status_code == 200
@@ -64,7 +64,7 @@ def test_links_live_longer_than_the_secret_of_sessions(client: Client, sent: Mai
 
 def test_looking_does_not_unsubscribe_and_one_click_does(client: Client, sent: Mail) -> None:
     """RFC 8058: mail scanners follow links, so only POST does it; without cookies and without a token of ours."""
-    url = path(links.unsubscribe_url(sent.pk))
+    url = path(links.unsubscribe_url(sent.pk, sent.contact_id))
     page = client.get(url)
     assert "Unsubscribe from" in page.content.decode() and page["X-Robots-Tag"] == "noindex"
     assert not Suppression.objects.exists()
@@ -153,9 +153,9 @@ def test_a_late_bounce_ends_the_mails_to_the_address_it_went_to(client: Client, 
 def test_who_unsubscribes_does_so_for_the_address_the_mail_went_to_too(client: Client, sent: Mail) -> None:
     """Another contact may have that address by now, and its owner said no."""
     Contact.objects.update(email="anna@example.com", email_key="anna@example.com")
-    assert client.post(path(links.unsubscribe_url(sent.pk))).status_code == 200
+    assert client.post(path(links.unsubscribe_url(sent.pk, sent.contact_id))).status_code == 200
     assert {one.email_key for one in Suppression.objects.all()} == {"ana@example.com", "anna@example.com"}
-    assert "You are unsubscribed" in client.get(path(links.unsubscribe_url(sent.pk))).content.decode()
+    assert "You are unsubscribed" in client.get(path(links.unsubscribe_url(sent.pk, sent.contact_id))).content.decode()
 
 
 def test_a_full_mailbox_does_not(client: Client, sent: Mail, hooks: None) -> None:
