@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -15,13 +15,15 @@ from requests_hardened import Config, Manager
 from requests_hardened.ip_filter import InvalidIPAddress
 
 from automations.destinations import addresses
+from automations.destinations.deadline import Deadline
 
 TIMEOUTS = (5, 15)  # seconds to connect, and between two pieces of the answer
 LONGEST_ANSWER = 64 * 1024
-# Whoever sends his answer byte by byte is not waited for.
-READ_SECONDS = 15
+# Whoever sends his answer byte by byte is not waited for: from the connection to the last byte it may take this long.
+TOTAL_SECONDS = 30.0
 LONGEST_RETRY_AFTER = 24 * 3600
 USER_AGENT = "Millrace/1.0 (+webhooks)"
+_LATE = "No answer in time."
 _HELD_BACK = "The name of this host leads into a private network. Deliveries go to public hosts only."
 
 
@@ -55,19 +57,31 @@ def send(
 ) -> Answer:
     """One request, never inside a database transaction. `trusted`: an address from our own settings, not a user's."""
     started = time.monotonic()
+    with Deadline(TOTAL_SECONDS) as deadline:
+        answer = _answer(method, url, body, headers, auth, trusted, deadline)
+    return replace(answer, milliseconds=int((time.monotonic() - started) * 1000))
+
+
+def _answer(
+    method: str,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    auth: tuple[str, str] | None,
+    trusted: bool,
+    deadline: Deadline,
+) -> Answer:
     try:
-        status, text, wait = _ask(method, url, body, headers, auth, trusted)
-        answer = Answer(status, text, _words(status), wait)
+        status, text, wait = _ask(method, url, body, headers, auth, trusted, deadline)
+        return Answer(status, text, _words(status), wait)
     except InvalidIPAddress:
-        answer = Answer(None, message=_HELD_BACK, refused=True)
+        return Answer(None, message=_HELD_BACK, refused=True)
     except (requests.Timeout, TimeoutError):
-        answer = Answer(None, message="No answer in time.")
+        return Answer(None, message=_LATE)
     except requests.exceptions.SSLError:
-        answer = Answer(None, message="The certificate of the host was not accepted.")
+        return Answer(None, message="The certificate of the host was not accepted.")
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
-        answer = Answer(None, message=f"No connection: {type(error).__name__}.")
-    took = int((time.monotonic() - started) * 1000)
-    return Answer(answer.status, answer.body, answer.message, answer.retry_after, answer.refused, took)
+        return Answer(None, message=_LATE if deadline.is_over else f"No connection: {type(error).__name__}.")
 
 
 def _ask(
@@ -77,6 +91,7 @@ def _ask(
     headers: Mapping[str, str],
     auth: tuple[str, str] | None,
     trusted: bool,
+    deadline: Deadline,
 ) -> tuple[int, str, float | None]:
     config = Config(
         ip_filter_enable=not trusted,
@@ -89,18 +104,27 @@ def _ask(
         # Neither a proxy of this machine nor its .netrc has a say, and no cookie is kept.
         session.trust_env = False
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        deadline.holds(session)
         response = session.request(method, url, data=body, headers=dict(headers), auth=auth, stream=True)
         with response:
-            return response.status_code, _text(response), _retry_after(response.headers.get("Retry-After"))
+            if deadline.is_over:
+                # Headers that were cut off read as if they ended there.
+                raise TimeoutError
+            return response.status_code, _text(response, deadline), _retry_after(response.headers.get("Retry-After"))
 
 
-def _text(response: requests.Response) -> str:
-    ends, read = time.monotonic() + READ_SECONDS, b""
-    while len(read) < LONGEST_ANSWER and time.monotonic() < ends:
-        piece = response.raw.read1(LONGEST_ANSWER - len(read), decode_content=False)
-        if not piece:
-            break
-        read += piece
+def _text(response: requests.Response, deadline: Deadline) -> str:
+    """What came of it until the time was over: the status is known, and that is what counts."""
+    read = b""
+    try:
+        while len(read) < LONGEST_ANSWER and not deadline.is_over:
+            piece = response.raw.read1(LONGEST_ANSWER - len(read), decode_content=False)
+            if not piece:
+                break
+            read += piece
+    except (urllib3.exceptions.HTTPError, OSError):
+        if not deadline.is_over:
+            raise
     # PostgreSQL keeps no NUL.
     return read.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
 

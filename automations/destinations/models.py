@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Now
 from django.urls import reverse
 
@@ -127,6 +127,17 @@ class Destination(models.Model):
 SCHEDULE = [5, 300, 1800, 7200, 18000, 36000, 36000, 86400]
 
 
+def in_turn() -> DestinationQuerySet:
+    """Destinations that something is due for and that take it now, the one that has waited longest first.
+
+    `waits_since`: when its first delivery became due.
+    """
+    due = Delivery.objects.due().filter(destination=OuterRef("pk")).order_by("next_attempt_at")
+    taking = Destination.objects.filter(state=Destination.State.ACTIVE).exclude(host__paused_until__gt=Now())
+    with_work = taking.annotate(waits_since=Subquery(due.values("next_attempt_at")[:1])).exclude(waits_since=None)
+    return with_work.order_by("waits_since", "pk")
+
+
 class DeliveryQuerySet(DueQuerySet["Delivery"]):
     def sendable(self) -> DeliveryQuerySet:
         """Due, for a destination that takes deliveries at a host that is not left alone for a while."""
@@ -174,7 +185,10 @@ class Delivery(DueRow):
 
     class Meta:
         indexes = [
-            models.Index(fields=["next_attempt_at", "id"], name="delivery_due", condition=Q(state=State.DUE)),
+            # What waits for one that takes nothing now is never looked at on the way to what may leave.
+            models.Index(
+                fields=["destination", "next_attempt_at", "id"], name="delivery_turns", condition=Q(state=State.DUE)
+            ),
             models.Index(
                 fields=["next_attempt_at", "id"],
                 name="delivery_suspects",
@@ -185,6 +199,7 @@ class Delivery(DueRow):
             models.Index(fields=["destination", "state", "-id"], name="delivery_of_state"),
             models.Index(fields=["run"], name="delivery_failed", condition=Q(state=State.DEAD)),
             models.Index(fields=["finished_at"], name="delivery_old", condition=Q(state=State.DONE)),
+            models.Index(fields=["finished_at"], name="delivery_failed_old", condition=Q(state=State.DEAD)),
         ]
 
     def __str__(self) -> str:

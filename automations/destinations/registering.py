@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Min
-
 from automations.destinations import actions, content, sending, totals
-from automations.destinations.models import Delivery
+from automations.destinations.models import Delivery, in_turn
 from common import health, settings_menu
 from common.due import State
 from connections import idle
@@ -25,8 +23,8 @@ def register() -> None:
 
 
 def _oldest() -> datetime | None:
-    found: datetime | None = Delivery.objects.sendable().aggregate(oldest=Min("next_attempt_at"))["oldest"]
-    return found
+    first = in_turn().first()
+    return first.waits_since if first else None
 
 
 def _now() -> int:

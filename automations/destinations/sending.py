@@ -16,7 +16,7 @@ from django.db import connection
 from automations.destinations import addresses, content, customerio, hosts, http, signing, verdicts
 from automations.destinations.content import Subject
 from automations.destinations.http import Answer
-from automations.destinations.models import Delivery, Destination
+from automations.destinations.models import Delivery, Destination, in_turn
 from automations.destinations.queueing import subject_of
 from common.encryption import SecretUnreadable
 
@@ -42,11 +42,12 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
 
 
 def _claim() -> Delivery | None:
-    sendable = Delivery.objects.sendable()
-    if resting := hosts.busy():
-        sendable = sendable.exclude(destination__host__in=resting)
-    found: list[Delivery] = sendable.claim(1)
-    return found[0] if found else None
+    for destination in in_turn().exclude(host__in=hosts.busy()):
+        due = Delivery.objects.get_queryset().filter(destination=destination)
+        if found := due.claim(1):
+            mine: Delivery = found[0]
+            return mine
+    return None
 
 
 def work(delivery: Delivery) -> None:

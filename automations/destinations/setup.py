@@ -41,13 +41,17 @@ def change(destination: Destination) -> None:
 
 
 def replace_credentials(destination: Destination, api_key: str) -> None:
-    """Other credentials of Customer.io, which were checked: what was held leaves now."""
+    """Other credentials of Customer.io, which were checked: what was held leaves now.
+
+    Nothing else is written: somebody may have renamed or disabled it since the form was opened.
+    """
     destination.host = host(customerio.host(destination.region))
     destination.seal("api_key", api_key)
     destination.key_hint = f"…{api_key[-4:]}"
-    if destination.state == Destination.State.HELD:
-        destination.state, destination.error = Destination.State.ACTIVE, ""
-    destination.save()
+    destination.save(update_fields=["site_id", "region", "host", "api_key_sealed", "key_hint"])
+    held = Destination.objects.filter(pk=destination.pk, state=Destination.State.HELD)
+    held.update(state=Destination.State.ACTIVE, error="")
+    destination.refresh_from_db()
 
 
 def disable(destination: Destination) -> None:

@@ -205,3 +205,13 @@ def test_step_s_words_name_the_destination(receiver: Receiver) -> None:
     words = WEBHOOK.summary({"destination": destination.pk, "name": "order.paid", "mapping": [EMAIL]})
     assert "Shop system" in words and "order.paid" in words and "email" in words
     assert not Delivery.objects.exists()
+
+
+def test_new_credentials_write_nothing_else(service: Customerio) -> None:
+    """Somebody renamed and disabled it since the form was opened."""
+    account = service.account()
+    stale = connected(account)
+    Destination.objects.filter(pk=stale.pk).update(name="Renamed", state="disabled", takes_tests=True)
+    setup.replace_credentials(stale, account.api_key)
+    fresh = Destination.objects.get(pk=stale.pk)
+    assert (fresh.name, fresh.state, fresh.takes_tests) == ("Renamed", "disabled", True)

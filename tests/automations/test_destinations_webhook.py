@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import select
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection, transaction
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
@@ -231,7 +239,7 @@ def test_a_worker_killed_after_the_hand_over_sends_again_under_the_same_id(
 
 def test_a_worker_that_lost_its_claim_writes_nothing(shop: Destination, receiver: Receiver) -> None:
     delivery = queueing.trial(shop)
-    (claimed,) = Delivery.objects.sendable().claim(1)
+    (claimed,) = Delivery.objects.claim(1)
     Delivery.objects.update(claim_no=99)
     sending.work(claimed)
     delivery.refresh_from_db()
@@ -307,3 +315,64 @@ def test_celery_delivers_within_seconds(
         eventually(lambda: receiver.messages(), timeout=40, what="the worker's delivery")
     finally:
         worker.kill()
+
+
+def test_what_cannot_leave_stands_in_nobodys_way(shop: Destination, receiver: Receiver) -> None:
+    """Thousands that wait for a destination that takes nothing are not looked at to find the one that may leave."""
+    for name, state in (("Off", "disabled"), ("Held", "held"), ("Resting", "active")):
+        made, _ = webhook(f"http://127.0.0.1:9/{name}", name=name)
+        made.host = Host.objects.create(name=name, paused_until=Now() + timedelta(hours=1))
+        made.state = state
+        made.save()
+        moment = Now() - timedelta(hours=1)
+        Delivery.objects.bulk_create(
+            Delivery(destination=made, kind="webhook", key=f"{name} {n}", next_attempt_at=moment) for n in range(1000)
+        )
+    queueing.trial(shop)
+    with connection.cursor() as cursor:
+        cursor.execute("analyze automations_delivery")
+    with CaptureQueriesContext(connection) as asked:
+        assert sent() == 1
+    assert len(receiver.messages()) == 1
+    for question in [one["sql"] for one in asked.captured_queries if "mine as materialized" in one["sql"]]:
+        assert _looked_at(question) < 100, question
+
+
+def _looked_at(question: str) -> int:
+    """Rows of deliveries that a statement reads and leaves out. Nothing of it stays."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"explain (analyze) {question}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+        transaction.set_rollback(True)
+    return sum(int(number) for number in re.findall(r"Removed by (?:Join )?Filter: (\d+)", plan))
+
+
+@pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"])
+def test_a_receiver_that_drips_is_left_when_the_time_is_over(
+    beginning: bytes, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte is in time, the whole is not: headers, and the body after them."""
+    settings.DEMO = True
+    monkeypatch.setattr(http, "TOTAL_SECONDS", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        dripping = threading.Thread(target=_drip, args=[listening, beginning])
+        dripping.start()
+        began = time.monotonic()
+        answer = http.send("POST", f"http://127.0.0.1:{listening.getsockname()[1]}/", b"{}", {})
+        took = time.monotonic() - began
+        dripping.join(20)
+    assert took < 5 and not dripping.is_alive()
+    assert answer.message == ("" if beginning else "No answer in time.")
+    assert answer.status == (200 if beginning else None)
+
+
+def _drip(listening: socket.socket, beginning: bytes) -> None:
+    """One byte in a while, for much longer than anybody should wait."""
+    taken, _ = listening.accept()
+    with taken, suppress(OSError):
+        taken.recv(65536)
+        taken.sendall(beginning or b"HTTP/1.1 200 OK\r\n")
+        for _ in range(100):
+            taken.sendall(b"X")
+            if taken in select.select([taken], [], [], 0.1)[0] and not taken.recv(65536):
+                return
