@@ -13,6 +13,7 @@ from campaigns.models import Campaign, DeliverySettings
 from campaigns.personalization import problems
 from campaigns.rendering import one_line
 from campaigns.templating import LONGEST_SOURCE
+from common.meanwhile import MeanwhileForm
 from common.text import storable
 from contacts.models import ContactList
 from segments.models import Segment
@@ -21,7 +22,7 @@ _MOST_TOLD = 5
 NOW, LATER = "now", "later"
 
 
-class CampaignForm(forms.ModelForm):
+class CampaignForm(MeanwhileForm):
     """A campaign's content. The kind is chosen once: it decides which tags there are."""
 
     class Meta:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from django import forms
 
+from common.meanwhile import MeanwhileForm
 from segments.models import Segment
 
 
-class SegmentForm(forms.ModelForm):
+class SegmentForm(MeanwhileForm):
     class Meta:
         model = Segment
         fields = ("name",)

@@ -54,7 +54,7 @@ class Deadline:
 
 
 def _pool(pool: type[Any], kind: type[Any], deadline: Deadline) -> type[Any]:
-    class Watched(kind):  # type: ignore[misc]
+    class Watched(kind):
         def connect(self) -> None:
             super().connect()
             deadline.watch(self.sock)

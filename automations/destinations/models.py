@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -136,6 +136,11 @@ def in_turn() -> DestinationQuerySet:
     taking = Destination.objects.filter(state=Destination.State.ACTIVE).exclude(host__paused_until__gt=Now())
     with_work = taking.annotate(waits_since=Subquery(due.values("next_attempt_at")[:1])).exclude(waits_since=None)
     return with_work.order_by("waits_since", "pk")
+
+
+def waits_since() -> datetime | None:
+    """When what has waited longest, of all that may leave, became due."""
+    return getattr(in_turn().first(), "waits_since", None)
 
 
 class DeliveryQuerySet(DueQuerySet["Delivery"]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -43,8 +44,10 @@ def create(request: HttpRequest) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 @FRAMES
 @role_required("marketer")
+@transaction.atomic
 def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
-    campaign = get_object_or_404(Campaign, pk=pk)
+    known = Campaign.objects.select_for_update() if request.method == "POST" else Campaign.objects.all()
+    campaign = get_object_or_404(known, pk=pk)
     if Sending.objects.filter(campaign=campaign).exists():
         messages.error(request, SENT)
         return redirect(campaign)

@@ -68,30 +68,27 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     if token == EXAMPLE:
         return render(request, "campaigns/unsubscribe.html", {"is_example": True})
     mail_id, contact_id = links.read_unsubscribe(token) or (None, None)
-    mail, contact = _mail(mail_id), _contact(contact_id)
-    if mail is None and contact is None:
-        raise Http404
-    wanted = addresses(mail, MailEvent.Kind.UNSUBSCRIBED) if mail else {contact.email_key} if contact else set()
-    if request.method == "POST":
-        _leave(mail, wanted)
+    if mail := _mail(mail_id):
+        wanted, address = addresses(mail, MailEvent.Kind.UNSUBSCRIBED), mail.to or mail.contact.email
+    else:
+        # Removed for its age. The contact is known, and that is enough.
+        address, key = _contact(contact_id)
+        wanted = {key}
+    if request.method == "POST" and mail:
+        record(mail, MailEvent.Kind.UNSUBSCRIBED)
+    elif request.method == "POST":
+        suppress(key, Suppression.Reason.UNSUBSCRIBED)
     is_over = Suppression.objects.filter(email_key__in=wanted).count() == len(wanted)
-    address = mail.to or mail.contact.email if mail else contact.email if contact else ""
     return render(request, "campaigns/unsubscribe.html", {"is_over": is_over, "address": address})
 
 
-def _leave(mail: Mail | None, wanted: set[str]) -> None:
-    if mail:
-        record(mail, MailEvent.Kind.UNSUBSCRIBED)
-    # Of a mail that was removed for its age the contact is known, and that is enough.
-    for address in sorted(wanted if mail is None else ()):
-        suppress(address, Suppression.Reason.UNSUBSCRIBED)
-
-
-def _contact(pk: int | None) -> Contact | None:
-    """Of the contact it was merged into, where it was."""
+def _contact(pk: int | None) -> tuple[str, str]:
+    """The address, as it is written and normalised, of a contact or of the one it was merged into. 404 without one."""
     found = Contact.objects.select_related("merged_into").filter(pk=pk).first() if pk else None
-    found = found.merged_into or found if found else None
-    return found if found and found.email_key else None
+    found = (found.merged_into or found) if found else None
+    if found is None or not found.email_key:
+        raise Http404
+    return found.email, found.email_key
 
 
 def _mail(pk: int | None) -> Mail | None:

@@ -37,8 +37,10 @@ def create(request: HttpRequest) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
+@transaction.atomic
 def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
-    segment = get_object_or_404(Segment, pk=pk)
+    known = Segment.objects.select_for_update() if request.method == "POST" else Segment.objects.all()
+    segment = get_object_or_404(known, pk=pk)
     return _form(request, segment, _readable(segment))
 
 
@@ -79,7 +81,7 @@ def _form(request: HttpRequest, segment: Segment, initial: Group) -> HttpRespons
     if sent is not None and not acted and all([form.is_valid(), builder.is_valid()]):
         return _saved(request, form, builder.group)
     if acted:
-        form = SegmentForm(initial={"name": request.POST.get("name", "")})
+        form = SegmentForm(initial={name: request.POST.get(name, "") for name in ("name", "seen")})
     context: dict[str, Any] = {"form": form, "builder": builder, "segment": segment if segment.pk else None}
     context["estimate"] = estimated(Builder(PREFIX, sent, initial))
     return render(request, "segments/form.html", context, status=422 if sent is not None and not acted else 200)

@@ -271,3 +271,21 @@ def test_hostile_names_are_text_on_every_page(
     for url in (reverse("campaigns:list"), campaign.get_absolute_url(), reverse("campaigns:mail", args=[mail.pk])):
         assert bad not in staff_client.get(url).content.decode()
     assert Contact.objects.get().first_name == bad
+
+
+def test_the_second_of_two_editors_hears_of_the_first(marketer_client: Client, make_campaign: MakeCampaign) -> None:
+    """What was typed is still there, and saving again puts it in place of the other's."""
+    campaign = make_campaign()
+    url = reverse("campaigns:edit", args=[campaign.pk])
+    seen = str(marketer_client.get(url).context["form"]["seen"].value())
+    assert marketer_client.post(url, WRITTEN | {"name": "First", "seen": seen}).status_code == 302
+    second = marketer_client.post(url, WRITTEN | {"name": "Second", "subject": "Mine", "seen": seen})
+    assert second.status_code == 422
+    page = second.content.decode()
+    assert "Somebody else changed this meanwhile" in page and 'value="Mine"' in page
+    campaign.refresh_from_db()
+    assert campaign.name == "First"
+    again = str(second.context["form"]["seen"].value())
+    assert marketer_client.post(url, WRITTEN | {"name": "Second", "seen": again}).status_code == 302
+    campaign.refresh_from_db()
+    assert campaign.name == "Second"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -267,3 +268,39 @@ def test_a_refused_search_stands_on_a_page_of_its_own(staff_client: Client) -> N
     answer = staff_client.post(reverse("segments:search"), data)
     assert answer.status_code == 422
     assert "Choose a field." in answer.content.decode()
+
+
+# --- Two people ---
+
+
+def test_the_second_of_two_editors_hears_of_the_first_and_loses_nothing(anas: Segment, marketer_client: Client) -> None:
+    """Saved again, the second one's words are what stands."""
+    url = reverse("segments:edit", args=[anas.pk])
+    seen = _seen(marketer_client.get(url).content.decode())
+    first = marketer_client.post(url, form("First", NAMED, seen=seen))
+    assert first.status_code == 302
+    other = ("0", row("contact.first_name", "is", value="ben"))
+    second = marketer_client.post(url, form("Second", other, seen=seen))
+    page = second.content.decode()
+    assert second.status_code == 422 and "Somebody else changed this meanwhile" in page
+    assert 'value="Second"' in page and 'value="ben"' in page
+    anas.refresh_from_db()
+    assert anas.name == "First"
+    assert marketer_client.post(url, form("Second", other, seen=_seen(page))).status_code == 302
+    anas.refresh_from_db()
+    assert anas.name == "Second"
+
+
+def test_a_row_added_without_script_keeps_what_the_form_was_opened_with(anas: Segment, marketer_client: Client) -> None:
+    url = reverse("segments:edit", args=[anas.pk])
+    seen = _seen(marketer_client.get(url).content.decode())
+    Segment.objects.get(pk=anas.pk).save()
+    page = marketer_client.post(url, form("Mine", NAMED, seen=seen, count="1")).content.decode()
+    assert _seen(page) == seen and "changed this meanwhile" not in page
+    assert marketer_client.post(url, form("Mine", NAMED, seen=_seen(page))).status_code == 422
+
+
+def _seen(page: str) -> str:
+    found = re.search(r'name="seen" value="([^"]+)"', page)
+    assert found
+    return found[1].replace("&#x2B;", "+")
