@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from connections import api, polling, reconcile, webhooks
@@ -65,12 +67,16 @@ def try_webhook(connection: Connection) -> str:
 
 
 def _claim() -> Connection | None:
-    """A connection whose endpoint is to be looked at. One that polls has none, and gets none unasked."""
+    """A connection whose endpoint is to be looked at.
+
+    One that polls has none. It gets one unasked only where polling was nobody's wish: Stripe refused our address, and
+    we have another one now.
+    """
+    refused = Q(connection__delivery=Connection.Delivery.AUTO) & ~Q(connection__refused_address=settings.SITE_URL)
     with transaction.atomic():
         status = (
-            ConnectionStatus.objects.filter(
-                next_check_at__lte=Now(), connection__state=Connection.State.ACTIVE, connection__polls=False
-            )
+            ConnectionStatus.objects.filter(next_check_at__lte=Now(), connection__state=Connection.State.ACTIVE)
+            .filter(Q(connection__polls=False) | refused)
             .select_for_update(skip_locked=True, of=("self",))
             .first()
         )

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 
 from common.due import State
-from connections import account_checks, failed_derivations, lag, log_counts
+from connections import account_checks, address, failed_derivations, lag, log_counts
 from connections.account_checks import AccountCheck
 from connections.lag import Lag
 from connections.log_counts import Today
@@ -107,7 +108,14 @@ class Account:
     @property
     def misses_webhooks(self) -> bool:
         """Events of the last day came only because Millrace looked itself."""
-        return self.lag.missed_today > 0 and not self.connection.polls
+        return self.lag.missed_today > 0 and not self.connection.asks_itself
+
+    @property
+    def may_have_webhook(self) -> bool:
+        """Somebody wished for polling, and this installation has an address that Stripe may reach."""
+        connection = self.connection
+        wished = connection.polls and connection.delivery == Connection.Delivery.POLLING
+        return wished and address.is_public(settings.SITE_URL)
 
     @property
     def copy_id(self) -> str:

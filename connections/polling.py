@@ -11,7 +11,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from common.origin import Origin
-from connections import api, inbox, rate_limit, webhooks
+from connections import api, inbox, proving, rate_limit, webhooks
 from connections.models import Connection, ConnectionStatus
 from connections.sources.base import Json, SourceError
 from connections.sources.stripe import translate
@@ -46,6 +46,7 @@ def poll(connection: Connection) -> int:
         return 0
     new = _store(connection, events)
     _look_again(connection, events, asked_at or started, new)
+    proving.look(connection)
     return new
 
 
@@ -91,10 +92,10 @@ def _store(connection: Connection, events: list[Json]) -> int:
             about = translate.envelope(translate.parse(body))
         except Unreadable:
             continue
-        if not connection.polls and about.type not in wanted:
+        if not connection.asks_itself and about.type not in wanted:
             # The webhook does not bring these either; the list has every event of the account.
             continue
-        late = not connection.polls and datetime.now(UTC) - about.created > LATE
+        late = not connection.asks_itself and datetime.now(UTC) - about.created > LATE
         if inbox.store(connection, about, body, Origin.POLL, missed=late):
             new += 1
             missed += late
@@ -112,7 +113,7 @@ def _look_again(connection: Connection, events: list[Json], asked_at: datetime, 
     seconds: float = FASTEST if new else min(SLOWEST, int(status.poll_seconds * 1.5) + 1)
     if settings.STRIPE_POLL_SECONDS is not None:
         seconds = settings.STRIPE_POLL_SECONDS
-    wait = timedelta(seconds=seconds) if connection.polls else SAFETY
+    wait = timedelta(seconds=seconds) if connection.asks_itself else SAFETY
     ConnectionStatus.objects.filter(pk=connection.pk).update(
         events_seen_until=seen or asked_at,
         **gap,

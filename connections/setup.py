@@ -187,7 +187,7 @@ def disconnect(connection: Connection) -> str:
         locked.api_key_sealed = locked.webhook_secret_sealed = locked.previous_secret_sealed = None
         locked.previous_secret_until, locked.endpoint_id, locked.endpoint_events = None, "", []
         locked.key_hint = locked.key_fingerprint = locked.endpoint_error = ""
-        locked.polls = False
+        locked.polls, locked.refused_address, locked.unproven_since = False, "", None
         locked.save()
     return left_behind
 

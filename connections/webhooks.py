@@ -5,8 +5,10 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 
+from common.due import database_now
 from connections import api
 from connections.models import Connection
 from connections.sources.base import Json, SourceError
@@ -15,6 +17,10 @@ from connections.sources.stripe.client import Client
 
 MARK = "millrace"
 UNREACHABLE = "Stripe cannot reach this address from outside, so Millrace asks Stripe for new events itself."
+UNHEARD = (
+    "Stripe took the webhook's address, but nothing arrived by it, so Millrace asks Stripe for new events itself. "
+    "See that Stripe can reach the address from outside (firewall, proxy, certificate), then try a webhook again."
+)
 _ROLL = timedelta(hours=24)
 
 
@@ -53,8 +59,14 @@ def ensure(connection: Connection, extra: dict[str, list[str]] | None = None, *,
     except SourceError as error:
         if not _address_refused(error) or connection.delivery == Connection.Delivery.WEBHOOK:
             raise
-        _settle(connection, polls=True, types=[], error=UNREACHABLE)
+        _settle(connection, polls=True, types=[], error=UNREACHABLE, refused=settings.SITE_URL)
         return ""
+
+
+def give_up(connection: Connection) -> None:
+    """Back to polling, as nothing comes by the webhook. SourceError when Stripe does not delete it: nothing changed."""
+    remove(connection)
+    _settle(connection, polls=True, types=[], error=UNHEARD, refused=settings.SITE_URL)
 
 
 def remove(connection: Connection, *, client: Client | None = None) -> None:
@@ -117,6 +129,7 @@ def _update(connection: Connection, client: Client, held: Json, types: list[str]
 
 
 def _create(connection: Connection, client: Client, types: list[str], existing: list[Json], ours: list[Json]) -> None:
+    follows_polling = connection.polls and connection.state == Connection.State.ACTIVE
     try:
         made = _post(connection, client, types)
     except SourceError as error:
@@ -135,8 +148,11 @@ def _create(connection: Connection, client: Client, types: list[str], existing: 
         connection.endpoint_id = made["id"]
         connection.seal("webhook_secret", made["secret"])
         connection.endpoint_key = uuid.uuid4()
+        if follows_polling:
+            connection.unproven_since = database_now()
         connection.save(
             update_fields=[
+                "unproven_since",
                 "endpoint_id",
                 "webhook_secret_sealed",
                 "previous_secret_sealed",
@@ -167,9 +183,12 @@ def _post(connection: Connection, client: Client, types: list[str]) -> Json:
         raise
 
 
-def _settle(connection: Connection, *, polls: bool, types: list[str], error: str = "") -> None:
+def _settle(connection: Connection, *, polls: bool, types: list[str], error: str = "", refused: str = "") -> None:
     connection.polls, connection.endpoint_events, connection.endpoint_error = polls, types, error
-    connection.save(update_fields=["polls", "endpoint_events", "endpoint_error"])
+    connection.refused_address = refused
+    if polls or not types:
+        connection.unproven_since = None
+    connection.save(update_fields=["polls", "endpoint_events", "endpoint_error", "refused_address", "unproven_since"])
 
 
 def _is_ours(connection: Connection, row: Json) -> bool:

@@ -60,6 +60,15 @@ class Connection(models.Model):
 
     delivery = models.CharField(max_length=8, choices=Delivery.choices, default=Delivery.AUTO, help_text="as wished")
     polls = models.BooleanField(default=False, help_text="events come by polling: the wish, or Stripe refused our URL")
+    refused_address = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        help_text="of ours, as Stripe refused it: another one is tried by itself",
+    )
+    unproven_since = models.DateTimeField(
+        null=True, blank=True, help_text="a webhook follows polling, and nothing has come by it yet"
+    )
     hook_token = models.CharField(max_length=64, unique=True, default=new_hook_token)
     endpoint_id = models.CharField(max_length=255, blank=True, default="")
     endpoint_key = models.UUIDField(default=uuid.uuid4, help_text="idempotency key of the next endpoint we create")
@@ -95,6 +104,11 @@ class Connection(models.Model):
     @property
     def is_connected(self) -> bool:
         return self.state in (self.State.ACTIVE, self.State.AUTH_FAILED)
+
+    @property
+    def asks_itself(self) -> bool:
+        """Are new events asked for at short intervals: instead of a webhook, or until one is proven?"""
+        return self.polls or self.unproven_since is not None
 
     @property
     def hook_path(self) -> str:

@@ -70,6 +70,11 @@ def repair(request: HttpRequest, pk: int) -> HttpResponseBase:
         messages.error(request, error)
     elif connection.polls:
         messages.info(request, f"{connection.name} still polls. {connection.endpoint_error}".strip())
+    elif connection.unproven_since:
+        messages.success(
+            request,
+            f"Stripe takes the webhook of {connection.name}. Until something arrives by it, Millrace goes on asking.",
+        )
     else:
         messages.success(request, f"The webhook of {connection.name} is in step with Stripe.")
     return redirect("connections:webhooks")

@@ -473,7 +473,7 @@ def test_an_account_that_polls_gets_no_webhook_unasked(
     assert not stripe.requests("/v1/webhook_endpoints")
     # Somebody asks: then it is made, and stays.
     page = marketer_client.post(f"/apps/stripe/accounts/{connection.pk}/repair/", follow=True).content.decode()
-    assert "in step with Stripe" in page
+    assert "takes the webhook of" in page
     connection.refresh_from_db()
     assert (connection.polls, connection.delivery, len(account.objects("webhook_endpoint"))) == (False, "auto", 1)
 
