@@ -176,8 +176,9 @@ def _post(connection: Connection, client: Client, types: list[str]) -> Json:
             metadata={MARK: connection.hook_token[:12]},
         ).data
     except SourceError as error:
-        if error.permanent:
-            # Stripe keeps refusals under their key too: the next try needs a new one.
+        if error.permanent or _is_kept(error):
+            # Stripe keeps such answers under their key for a day: the next try needs a new one. If an endpoint was
+            # made nevertheless, it bears our mark, and goes as soon as there is one whose secret we hold.
             connection.endpoint_key = uuid.uuid4()
             connection.save(update_fields=["endpoint_key"])
         raise
@@ -195,6 +196,11 @@ def _is_ours(connection: Connection, row: Json) -> bool:
     """Only ours are ever touched: known by id, or by the mark we left on them."""
     mark = (row.get("metadata") or {}).get(MARK)
     return row.get("id") == connection.endpoint_id or (bool(mark) and mark == connection.hook_token[:12])
+
+
+def _is_kept(error: SourceError) -> bool:
+    """Did Stripe answer with a fault of its own? Where no answer came, the same key may still bring the secret."""
+    return (getattr(error.__cause__, "http_status", None) or 0) >= 500
 
 
 def _is_cap(error: SourceError) -> bool:

@@ -101,7 +101,7 @@ def _once(call: Call, request: Request, request_id: str, headers: dict[str, str]
     if call.method != "POST" or not name:
         return Answer(200, _run(call, request_id, None))
     headers["Idempotency-Key"] = name
-    mark = f"{request.path}?{request.body.decode('utf-8', 'replace')}"
+    mark = _mark(request)
     if name in call.book.idempotent:
         kept_mark, status, body = call.book.idempotent[name]
         if kept_mark != mark:
@@ -113,6 +113,18 @@ def _once(call: Call, request: Request, request_id: str, headers: dict[str, str]
         result = Answer(error.status, error.body())
     call.book.idempotent[name] = [mark, result.status, result.body]
     return result
+
+
+def keep_error(world: "World", request: Request, result: Answer) -> None:
+    """As at Stripe, a fault of its own is the answer of an idempotency key from then on, whatever was done."""
+    name = request.headers.get("idempotency-key", "")
+    if result.status >= 500 and name and request.secret() in world.keys:
+        account, key = world.keys[request.secret()]
+        account.books[key.livemode].idempotent[name] = [_mark(request), result.status, result.body]
+
+
+def _mark(request: Request) -> str:
+    return f"{request.path}?{request.body.decode('utf-8', 'replace')}"
 
 
 def _run(call: Call, request_id: str, idempotency_key: str | None) -> Json:

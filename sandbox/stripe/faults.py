@@ -28,7 +28,7 @@ class Fault:
     retry_after, should_retry, reason: headers Retry-After, Stripe-Should-Retry, Stripe-Rate-Limited-Reason
     latency: milliseconds before the answer; cut: the body ends halfway; html: a page in place of JSON
     hang: the connection is closed without any answer, after `latency`
-    lose_answer: the work is done, then the connection is closed
+    lose_answer: the work is done, then the connection is closed; late: the work is done, then `status` is answered
     """
 
     path: str = "/v1/"
@@ -47,6 +47,7 @@ class Fault:
     html: bool = False
     hang: bool = False
     lose_answer: bool = False
+    late: bool = False
     id: int = 0
     used: int = 0
 

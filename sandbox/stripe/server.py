@@ -108,7 +108,10 @@ class Handler(BaseHTTPRequestHandler):
     def _send_error(self, world: "World", request: api.Request, fault: Fault) -> None:
         status, body, headers = fault.error()
         result = api.Answer(status, body, headers)
+        if fault.late:
+            api.answer(world, request)
         with world.lock:
+            api.keep_error(world, request, result)
             api.note(world, request, result)
         self._send_answer(result, cut=fault.cut)
 

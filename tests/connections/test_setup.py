@@ -158,6 +158,23 @@ def test_a_lost_answer_makes_no_second_endpoint(
     assert endpoints(account)[0]["id"] == Connection.objects.get().endpoint_id
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["nothing made", "made nevertheless"])
+def test_a_fault_of_stripes_own_is_not_repeated_for_a_day(
+    stripe: Sandbox, account: SandboxAccount, live_hook: None, db: None, late: bool
+) -> None:
+    """Row 62: Stripe keeps a 500 as the answer of its idempotency key. The next try has one endpoint in the end."""
+    connection = setup.connect(account.key)
+    choice = setup.default_choice("customer", "new_only", ROWS)
+    stripe.faults(path="/v1/webhook_endpoints", method="POST", status=500, late=late)
+    with pytest.raises(SourceError):
+        setup.add_resource(connection, choice)
+    assert len(endpoints(account)) == late
+    setup.add_resource(Connection.objects.get(), choice)
+    assert [one["id"] for one in endpoints(account)] == [Connection.objects.get().endpoint_id]
+    account.create_customer(email="ada@mill.example")
+    assert [attempt["status"] for attempt in stripe.deliver()] == [200], "we hold the secret of the one that is left"
+
+
 def test_a_key_without_the_right_to_write_endpoints(account: SandboxAccount, live_hook: None, db: None) -> None:
     """`rak_webhook_write` missing at Finish: the name of the right, and polling if the user chooses it."""
     connection = setup.connect(account.restricted_key(without=["rak_webhook_write"]))
