@@ -5,8 +5,7 @@ class CampaignsConfig(AppConfig):
     name = "campaigns"
 
     def ready(self) -> None:
-        from campaigns import health, navigation, panels, receiving, uses, work
-        from campaigns.models import Mail
+        from campaigns import health, merged, navigation, panels, receiving, uses, work
         from contacts import merging
 
         health.register()
@@ -15,4 +14,4 @@ class CampaignsConfig(AppConfig):
         receiving.listen()
         uses.register()
         work.register()
-        merging.register("mails", merging.rows_of(Mail))
+        merging.register("mails", merged.follow_merge)

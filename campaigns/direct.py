@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from campaigns.models import Campaign, Mail, Sending, Suppression
 from common import due, rows
 from common.due import State
+from contacts.merging import hold_merges
 from contacts.models import Contact, ListMembership
 from segments.compiling import condition_query
 from segments.models import Segment
@@ -139,17 +140,21 @@ def _expand(sending: Sending, ends: float) -> int:
 def _page(sending: Sending) -> int | None:
     """Mails for the next contacts and the cursor behind them, in one transaction. None if it is no longer ours."""
     with transaction.atomic():
+        hold_merges()
         mine = Sending.objects.filter(pk=sending.pk, claim_no=sending.claim_no, state=State.RUNNING)
         held = mine.select_for_update().first()
         if held is None:
             return None
         found = Audience.of(sending.campaign).recipients().filter(pk__gt=held.after).order_by("pk")
         ids = list(found.values_list("pk", flat=True)[:PAGE])
-        rows.insert([_mail(sending, pk) for pk in ids], conflict="on conflict (key) do nothing", told=("id",))
+        # Of somebody who was merged meanwhile: the mail was made for the other one, who came earlier.
+        made = Mail.objects.filter(campaign=sending.campaign_id, contact__in=ids).values_list("contact", flat=True)
+        fresh = sorted(set(ids) - set(made))
+        rows.insert([_mail(sending, pk) for pk in fresh], conflict="on conflict (key) do nothing", told=("id",))
         is_over = len(ids) < PAGE
         mine.update(
             after=ids[-1] if ids else held.after,
-            queued=F("queued") + len(ids),
+            queued=F("queued") + len(fresh),
             lease_until=None if is_over else Now() + due.LEASE,
             state=State.DONE if is_over else State.RUNNING,
             finished_at=Now() if is_over else None,

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from campaigns import direct, sending
 from campaigns.models import Campaign, Mail, Sending
+from contacts import merging
 from contacts.models import Contact, ContactList, ListMembership
 from tests.campaigns.conftest import MakeCampaign, MakeContact
 from tests.campaigns.smtp import MailServer
@@ -150,3 +151,55 @@ def test_a_segment_that_cannot_be_asked_is_told(campaign: Campaign, marketer: Us
     direct.send(campaign, marketer)
     assert direct.drain() == 0
     assert Sending.objects.get().last_error
+
+
+def test_who_is_merged_while_it_goes_out_gets_it_once(
+    mail_server: MailServer, campaign: Campaign, marketer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mail of the first follows to the second, who is still to come."""
+    first, second, _ = readers(3)
+    direct.send(campaign, marketer)
+    monkeypatch.setattr(direct, "PAGE", 1)
+    (claimed,) = Sending.objects.claim(1)
+    assert direct._page(claimed) == 1
+    merging.merge(second.pk, first.pk, marketer)
+    claimed.later(timedelta(0))
+    direct.drain()
+    assert Mail.objects.filter(contact=second).count() == 1 and Sending.objects.get().queued == 2
+    sending.drain()
+    assert sorted(one.recipients[0] for one in mail_server.received) == ["r1@example.com", "r2@example.com"]
+
+
+def test_two_who_are_merged_before_it_leaves_get_it_once(
+    mail_server: MailServer, campaign: Campaign, marketer: User
+) -> None:
+    first, second = readers(2)
+    direct.send(campaign, marketer)
+    direct.drain()
+    merging.merge(second.pk, first.pk, marketer)
+    sending.drain()
+    assert [one.recipients for one in mail_server.received] == [["r1@example.com"]]
+    assert sorted(Mail.objects.values_list("outcome", flat=True)) == ["cancelled", "sent"]
+    assert "merged" in Mail.objects.get(outcome="cancelled").last_error
+
+
+def test_one_that_left_keeps_the_other_back(mail_server: MailServer, campaign: Campaign, marketer: User) -> None:
+    first, second = readers(2)
+    direct.send(campaign, marketer)
+    direct.drain()
+    Mail.objects.filter(contact=second).update(next_attempt_at=Now() + timedelta(hours=1))
+    sending.drain()
+    Mail.objects.update(next_attempt_at=Now())
+    merging.merge(second.pk, first.pk, marketer)
+    sending.drain()
+    assert [one.recipients for one in mail_server.received] == [["r0@example.com"]]
+
+
+def test_mails_of_automations_are_not_counted_against_each_other(make_campaign: MakeCampaign, marketer: User) -> None:
+    ContactList.objects.create(name="Readers")
+    first, second = readers(2)
+    campaign = make_campaign()
+    for one in (first, second):
+        sending.queue(campaign, one.pk, key=f"run:{one.pk}:s1")
+    merging.merge(second.pk, first.pk, marketer)
+    assert set(Mail.objects.values_list("outcome", flat=True)) == {"queued"}
