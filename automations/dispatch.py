@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from automations import starting
 from automations.declarations import Trigger, trigger
-from automations.models import Automation, AutomationVersion
+from automations.models import Automation, AutomationVersion, Awaited
 from automations.starting import Start
 from contacts.merging import hold_merges
 from contacts.models import Activity, Kind
@@ -66,7 +66,8 @@ def batch() -> int:
     if not activities:
         return 0
     known = [one for one in activities if one.contact_id]
-    starting.enter(_starts(known))
+    starting.enter(starts(known))
+    _await([one for one in activities if one.contact_id is None])
     if known:
         starting.nudge(one.contact_id for one in known if one.contact_id)
     with connection.cursor() as cursor:
@@ -77,18 +78,44 @@ def batch() -> int:
 _MARK = "update contacts_activity set dispatched_at = statement_timestamp() where id = any(%s)"
 
 
-def _starts(activities: list[Activity]) -> list[Start]:
-    by_kind: dict[tuple[str, bool], list[Activity]] = defaultdict(list)
-    for activity in activities:
-        by_kind[activity.kind, activity.is_test].append(activity)
+def starts(activities: list[Activity], listening: Mapping[int, Container[int]] | None = None) -> list[Start]:
+    """What these activities start, all with a contact. `listening`: activity -> the only automations that count."""
+    by_kind = _by_kind(activities)
     found = [
-        (version, one, declared, activity)
+        (version, one, activity)
         for version in _versions()
+        for one, declared in _triggers(version)
+        for activity in _of_conditions(_matching(by_kind, version, one, declared), version, one)
+        if listening is None or version.automation_id in listening[activity.pk]
+    ]
+    subjects = Subjects([activity for *_, activity in found])
+    return [_start(version, one, activity, subjects) for version, one, activity in found]
+
+
+def _await(nobodys: list[Activity]) -> None:
+    """Recurring payments begin for whoever they turn out to belong to (`awaiting`); of the others nothing follows."""
+    by_kind = _by_kind([one for one in nobodys if one.kind == Kind.RECURRING_PAYMENT_CREATED])
+    found = [
+        (version.automation_id, activity, activity.data.get("recurring_payment"))
+        for version in (_versions() if by_kind else ())
         for one, declared in _triggers(version)
         for activity in _matching(by_kind, version, one, declared)
     ]
-    subjects = Subjects([activity for *_, activity in found])
-    return [_start(version, one, activity, subjects) for version, one, _, activity in found]
+    payments = RecurringPayment.objects.filter(pk__in={payment for *_, payment in found if payment})
+    there = set(payments.values_list("pk", flat=True)) if found else set()
+    rows = [
+        Awaited(automation_id=automation, activity=activity, recurring_payment_id=payment)
+        for automation, activity, payment in found
+        if payment in there
+    ]
+    Awaited.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _by_kind(activities: list[Activity]) -> dict[tuple[str, bool], list[Activity]]:
+    by_kind: dict[tuple[str, bool], list[Activity]] = defaultdict(list)
+    for activity in activities:
+        by_kind[activity.kind, activity.is_test].append(activity)
+    return by_kind
 
 
 def _versions() -> Iterator[AutomationVersion]:
@@ -108,13 +135,18 @@ def _triggers(version: AutomationVersion) -> Iterator[tuple[dict[str, Any], Trig
 def _matching(
     by_kind: dict[tuple[str, bool], list[Activity]], version: AutomationVersion, one: dict[str, Any], declared: Trigger
 ) -> list[Activity]:
-    """The activities of the batch that this trigger starts on. At most two questions, whatever their number."""
+    """The activities of the batch that this trigger starts on. At most one question, whatever their number."""
     parameters = one.get("parameters", {})
     offered = [a for kind in declared.kinds for a in by_kind.get((kind, version.automation.is_test), [])]
     found = [activity for activity in offered if declared.matches(activity, parameters)]
     if found and declared.among:
         kept = declared.among(found, parameters)
         found = [activity for activity in found if activity.pk in kept]
+    return found
+
+
+def _of_conditions(found: list[Activity], version: AutomationVersion, one: dict[str, Any]) -> list[Activity]:
+    """Those whose contact the trigger is narrowed to. One question at most."""
     if found and one.get("conditions"):
         among = {activity.contact_id for activity in found if activity.contact_id}
         people = starting.matching(one["conditions"], among, is_test=version.automation.is_test)

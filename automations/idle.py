@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from automations import dating, dispatch, engine, mail_news, notices
+from automations import awaiting, dating, dispatch, engine, mail_news, notices
 from automations.models import DateWatch, Notice, Run
 from campaigns.models import Mail
 from common.due import State
@@ -16,6 +16,7 @@ _NOW = Q(state=State.RUNNING) | Q(state=State.DUE, next_attempt_at__lte=Now())
 
 def register() -> None:
     idle.register("activities to dispatch", dispatch.drain, _undispatched)
+    idle.register("contacts that were awaited", awaiting.drain, lambda: awaiting.known().count())
     idle.register("dated triggers", dating.drain, lambda: DateWatch.objects.filter(_NOW).count())
     idle.register("steps of automations", engine.drain, lambda: Run.objects.filter(_NOW).count())
     idle.register("outcomes of mails", mail_news.drain, lambda: Mail.untold().count())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
-from automations.models import Notice, Run
+from automations.models import Awaited, Notice, Run
 from common.due import State, database_now
 
 RUNS, NOTICES = timedelta(days=400), timedelta(days=45)
@@ -17,6 +17,7 @@ def clear_old(seconds: float = DRAIN_SECONDS) -> int:
     """Remove what is old until nothing is or the time is up. Returns how many rows went."""
     ends, now = time.monotonic() + seconds, database_now()
     cleared, _ = Notice.objects.filter(state=State.DONE, handed_at__lt=now - NOTICES).delete()
+    Awaited.objects.filter(activity__recorded_at__lt=now - RUNS).delete()
     # A failed run stays until a person decides.
     old = Run.objects.filter(ended_at__lt=now - RUNS, runs_once=False).exclude(state=State.DEAD).order_by("ended_at")
     while time.monotonic() < ends:

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from automations import dating, dispatch, engine, failures, mail_news, notices, retention
+from automations import awaiting, dating, dispatch, engine, failures, mail_news, notices, retention
 from automations.destinations import retention as delivery_retention
 from automations.destinations import sending
 
@@ -10,6 +10,11 @@ from automations.destinations import sending
 @shared_task
 def dispatch_activities() -> None:
     dispatch.drain()
+
+
+@shared_task
+def start_awaited() -> None:
+    awaiting.drain()
 
 
 @shared_task

@@ -86,6 +86,7 @@ app.conf.beat_schedule = {
     "old mails": every(3600, "campaigns.tasks.clear_old_mails", INBOX),
     # What happened to contacts starts automations, and runs step on.
     "activities to dispatch": every(1, "automations.tasks.dispatch_activities", INBOX),
+    "contacts that were awaited": every(10, "automations.tasks.start_awaited", INBOX),
     "automation runs": every(1, "automations.tasks.step_runs", INBOX),
     "dated triggers": every(10, "automations.tasks.look_at_dates", INBOX),
     "outcomes of mails": every(2, "automations.tasks.pull_mail_news", INBOX),

@@ -13,11 +13,12 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from automations import dispatch, engine
-from automations.models import Run
+from automations import awaiting, dispatch, engine, lifecycle
+from automations.models import Awaited, Run
 from common.due import State
 from contacts.models import Activity, Contact, ContactTag, Kind, Tag
 from orders.models import Order
+from recurring_payments.models import RecurringPayment
 from tests.automations.conftest import Make, happened, having, on, person, settled, step, tagged, worked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -215,3 +216,72 @@ def test_many_contacts_enter_at_once_and_each_passes_once(automation: Make) -> N
 
 # bin/bench automations does the same with ten thousand and processes, and counts after it.
 PEOPLE = 2_000
+
+
+# --- Recurring payments nobody is known for ---
+
+
+@pytest.fixture
+def nobodys(db: None) -> RecurringPayment:
+    """A subscription whose customer has no address yet."""
+    about = {"source": "stripe", "account": "acct_1", "store_recurring_payment_id": "sub_1"}
+    return RecurringPayment.objects.create(**about, normalized_status="ACTIVE")
+
+
+def begins(row: RecurringPayment) -> Activity:
+    return happened(None, Kind.RECURRING_PAYMENT_CREATED, recurring_payment=row.pk)
+
+
+def known_for(row: RecurringPayment, contact: Contact) -> None:
+    RecurringPayment.objects.filter(pk=row.pk).update(contact=contact)
+    awaiting.drain()
+    worked()
+
+
+def test_a_recurring_payment_starts_at_once_when_its_contact_comes_within_minutes(
+    automation: Make, nobodys: RecurringPayment
+) -> None:
+    """B051."""
+    automation(on("recurring_payment_created"), STEPS)
+    row, activity = nobodys, begins(nobodys)
+    worked()
+    assert not Run.objects.exists()
+    ann = person()
+    known_for(row, ann)
+    run = Run.objects.get()
+    assert (run.contact, run.recurring_payment, run.activity) == (ann, row, activity)
+    known_for(row, ann)
+    assert Run.objects.count() == 1
+
+
+def test_a_recurring_payment_starts_once_when_its_contact_comes_much_later(
+    automation: Make, nobodys: RecurringPayment
+) -> None:
+    """B051: on its timeline as well; what was activated in between did not hear of it."""
+    automation(on("recurring_payment_created"), STEPS, name="Listening")
+    stopped = automation(on("recurring_payment_created"), STEPS, name="Stopped")
+    automation(on("recurring_payment_created", conditions=having("contact.first_name", "is", "Bea")), STEPS, name="Bea")
+    row, activity = nobodys, begins(nobodys)
+    settled()
+    worked()
+    activity.refresh_from_db()
+    assert activity.dispatched_at and Awaited.objects.count() == 3
+    automation(on("recurring_payment_created"), STEPS, name="Later")
+    lifecycle.pause(stopped.pk)
+    known_for(row, ann := person(first_name="Ann"))
+    known_for(row, ann)
+    assert [(run.automation.name, run.contact, run.recurring_payment) for run in Run.objects.all()] == [
+        ("Listening", ann, row)
+    ]
+    activity.refresh_from_db()
+    assert activity.contact == ann and not Awaited.objects.exists()
+
+
+def test_only_recurring_payments_that_would_start_something_are_awaited(
+    automation: Make, nobodys: RecurringPayment
+) -> None:
+    automation(on("recurring_payment_updated", field="normalized_status"), STEPS)
+    begins(nobodys)
+    settled()
+    worked()
+    assert not Awaited.objects.exists()

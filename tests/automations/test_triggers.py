@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from automations import dating, lifecycle
+from automations import awaiting, dating, lifecycle
 from automations.checking import problems
 from automations.declarations import by_section, trigger
 from automations.models import DateWatch, Run
@@ -22,7 +22,7 @@ from contacts import tagging
 from contacts.models import Contact, ContactList, CustomField, Kind, Tag
 from recurring_payments.models import RecurringPayment
 from sandbox.stripe import Sandbox, SandboxAccount
-from tests.automations.conftest import Make, happened, having, on, person, step, worked
+from tests.automations.conftest import Make, happened, having, on, person, settled, step, worked
 from tests.connections.conftest import account, anybody, connect, deliver, live_hook, stripe  # noqa: F401  fixtures
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -380,3 +380,26 @@ def test_a_trigger_is_tried_on_the_newest_real_samples(db: None) -> None:
     assert ("Email address", "ann@example.com") in sample.fields
     assert ("Recurring payment status", "Active → Paused") in sample.fields
     assert (sample.contact_id, sample.recurring_payment_id) == (row.contact_id, row.pk)
+
+
+def test_a_subscription_of_a_customer_without_an_address_starts_when_it_comes(
+    account: SandboxAccount, connect: Connect, deliver: Callable[[], list[Any]], automation: Make
+) -> None:
+    """B051: through Stripe, hours later."""
+    connect("customer")
+    connect("subscription")
+    payment(person())
+    automation(on("recurring_payment_created"), STEPS)
+    customer = account.create_customer(email="", name="Nobody Known")
+    account.subscribe(customer["id"])
+    deliver()
+    settled()
+    worked()
+    assert not Run.objects.exists()
+    account.update_customer(customer["id"], email="ann@example.com")
+    deliver()
+    settled()
+    awaiting.drain()
+    worked()
+    run = Run.objects.get()
+    assert run.contact.email == "ann@example.com" and run.recurring_payment
