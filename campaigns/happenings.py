@@ -8,11 +8,12 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
-from campaigns import tallying
+from campaigns import tallying, telling
 from campaigns.models import Mail, MailEvent, Suppression
 from campaigns.suppressing import suppress
 from common import rows
 from contacts.email import email_key
+from contacts.merging import hold_merges
 
 Kind = MailEvent.Kind
 _TIMES = {
@@ -46,6 +47,7 @@ def record(
     is_final: bool = True,
 ) -> bool:
     """False if it was told before (`key`), or the mail is gone. A bounce that is not final keeps the address in use."""
+    hold_merges()
     before = Mail.objects.get_queryset().select_for_update(no_key=True).filter(pk=mail.pk).first()
     if before is None or not _stored(mail, kind, url, detail, key, at):
         return False
@@ -66,6 +68,7 @@ def record(
         # In order, so that two do not lock crosswise.
         for address in sorted(addresses(mail, kind)):
             suppress(address, _SUPPRESSES[kind], mail=mail, detail=detail)
+    telling.happened(before, kind, at)
     # Last, as all mails of the campaign meet there.
     tallying.later(before, [column for column in changes if column in tallying.TIMES and not getattr(before, column)])
     return True

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Prefetch, prefetch_related_objects
 from django.db.models.functions import Now
 
-from campaigns import delivery, links, values
+from campaigns import delivery, links, telling, values
 from campaigns.delivery import Carrier, Result, Unreachable, Verdict
 from campaigns.mailbox import copy_of
 from campaigns.models import Campaign, DeliverySettings, Mail, SentCopy, Suppression
@@ -29,6 +29,7 @@ from common.due import State
 from common.fields import Field
 from common.text import storable_tree
 from contacts.fields import contact_fields
+from contacts.merging import hold_merges
 from orders.models import Order, OrderQuerySet
 
 logger = logging.getLogger(__name__)
@@ -232,7 +233,10 @@ def _hand(mail: Mail, rendered: Rendered) -> bool:
 def _note(mail: Mail, result: Result) -> None:
     match result.verdict:
         case Verdict.SENT:
-            mail.ended(Mail.Outcome.SENT, sent_at=Now(), provider_id=result.provider_id)
+            with transaction.atomic():
+                hold_merges()
+                if mail.ended(Mail.Outcome.SENT, sent_at=Now(), provider_id=result.provider_id):
+                    telling.sent(mail.pk)
         case Verdict.UNKNOWN:
             mail.ended(Mail.Outcome.UNKNOWN, code="no_answer", error=result.detail)
         case Verdict.NEVER:

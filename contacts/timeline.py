@@ -22,6 +22,7 @@ GROUPS = {
     "source": "Events",
     "order": "Orders",
     "recurring_payment": "Recurring payments",
+    "mail": "Mails",
 }
 _ICONS = {
     Kind.CONTACT_CREATED: "user-plus",
@@ -32,6 +33,13 @@ _ICONS = {
     "source": "zap",
     "order": "shopping-cart",
     "recurring_payment": "repeat",
+    Kind.MAIL_OPENED: "eye",
+    Kind.MAIL_CLICKED: "link",
+    Kind.MAIL_BOUNCED: "triangle-alert",
+    Kind.MAIL_COMPLAINED: "triangle-alert",
+    Kind.MAIL_UNSUBSCRIBED: "ban",
+    Kind.MAIL_REPLIED: "message-square",
+    "mail": "mail",
 }
 _EVENT_ICONS = {
     "charge": "credit-card",
@@ -133,6 +141,8 @@ def _icon(activity: Activity) -> str:
 def _source(activity: Activity) -> str:
     """Who or what brought it: “Mia Marketer”, “Stripe · customer.updated”, “Stripe · history”."""
     about = activity.data
+    if activity.kind.startswith("mail."):
+        return str(about.get("campaign") or "Mail")
     if activity.origin == Origin.USER:
         return str(about.get("by") or "A user")
     if activity.origin == Origin.AUTOMATION:

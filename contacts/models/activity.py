@@ -24,6 +24,13 @@ class Kind(models.TextChoices):
     ORDER_DISPUTED = "order.disputed", "Order disputed"
     RECURRING_PAYMENT_CREATED = "recurring_payment.created", "Recurring payment created"
     RECURRING_PAYMENT_UPDATED = "recurring_payment.updated", "Recurring payment updated"
+    MAIL_SENT = "mail.sent", "Mail sent"
+    MAIL_OPENED = "mail.opened", "Mail opened"
+    MAIL_CLICKED = "mail.clicked", "Link followed in mail"
+    MAIL_BOUNCED = "mail.bounced", "Mail came back"
+    MAIL_COMPLAINED = "mail.complained", "Mail marked as spam"
+    MAIL_UNSUBSCRIBED = "mail.unsubscribed", "Unsubscribed by mail"
+    MAIL_REPLIED = "mail.replied", "Mail answered"
 
 
 class Activity(models.Model):

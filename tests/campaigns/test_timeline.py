@@ -1,0 +1,70 @@
+"""Mails on the timeline of a contact, in plain words, each thing once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from campaigns import sending
+from campaigns.happenings import record
+from campaigns.models import Mail, MailEvent
+from contacts import merging
+from contacts.models import Activity, Contact
+from tests.campaigns.conftest import MakeCampaign, MakeContact
+from tests.campaigns.smtp import GO_ON, MailServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Kind = MailEvent.Kind
+
+
+@pytest.fixture
+def mail(mail_server: MailServer, make_contact: MakeContact, make_campaign: MakeCampaign) -> Mail:
+    return sending.queue(make_campaign(), make_contact().pk, key="run:1")
+
+
+def told(contact: Contact) -> list[str]:
+    return list(Activity.objects.filter(contact=contact).order_by("pk").values_list("summary", flat=True))
+
+
+def test_what_became_of_a_mail_is_told_once_in_plain_words(mail: Mail, staff_client: Client) -> None:
+    assert told(mail.contact) == []
+    sending.drain()
+    for _ in range(2):
+        record(mail, Kind.OPENED)
+        record(mail, Kind.CLICKED, url="https://example.com/")
+        record(mail, Kind.UNSUBSCRIBED)
+    record(mail, Kind.DELIVERED, key="d1")
+    record(mail, Kind.BOUNCED, key="b1")
+    record(mail, Kind.BOUNCED, key="b2")
+    assert told(mail.contact) == [
+        "Mail sent: Hello Ana",
+        "Mail opened: Hello Ana",
+        "Link followed in mail: Hello Ana",
+        "Unsubscribed by mail: Hello Ana",
+        "Mail came back: Hello Ana",
+    ]
+    assert not Activity.objects.filter(dispatched_at=None).exists()
+    page = staff_client.get(f"{mail.contact.get_absolute_url()}?kind=mail").content.decode()
+    assert "Mail opened: Hello Ana" in page and "Reminder" in page
+
+
+def test_a_mail_that_did_not_leave_is_none(
+    mail: Mail, mail_server: MailServer, make_contact: MakeContact, make_campaign: MakeCampaign
+) -> None:
+    mail_server.fault = lambda at, argument: "550 no" if at == "rcpt" else GO_ON
+    tess = make_contact("tess@example.com", is_test=True)
+    sending.queue(make_campaign(), tess.pk, key="t")
+    sending.drain()
+    assert told(mail.contact) == told(tess) == []
+
+
+def test_it_is_told_of_the_contact_that_was_kept(mail: Mail, make_contact: MakeContact, marketer: Any) -> None:
+    (claimed,) = Mail.objects.claim(1)
+    kept = make_contact("other@example.com")
+    merging.merge(kept.pk, mail.contact_id, marketer)
+    sending._send([claimed])
+    record(mail, Kind.OPENED)
+    assert [one for one in told(kept) if "Mail" in one] == ["Mail sent: Hello Ana", "Mail opened: Hello Ana"]
+    assert told(mail.contact) == []
