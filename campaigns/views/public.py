@@ -42,7 +42,7 @@ def _for_strangers(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
 @require_safe
 def opened(request: HttpRequest, token: str) -> HttpResponse:
     """One transparent dot, always: a mail program shall not show a broken picture."""
-    if mail := _mail(links.read_open(token)):
+    if request.method == "GET" and (mail := _mail(links.read_open(token))):
         record(mail, MailEvent.Kind.OPENED)
     return HttpResponse(_DOT, content_type="image/gif")
 
@@ -55,7 +55,8 @@ def clicked(request: HttpRequest, token: str) -> HttpResponse:
     if found is None:
         raise Http404
     mail_id, target = found
-    if mail := _mail(mail_id):
+    # Programs that ask by HEAD where a link leads have not clicked it.
+    if request.method == "GET" and (mail := _mail(mail_id)):
         record(mail, MailEvent.Kind.CLICKED, url=target)
     return HttpResponseRedirect(target)
 

@@ -41,6 +41,15 @@ def test_an_opened_mail_is_counted(client: Client, sent: Mail) -> None:
     assert sent.opens == 2
 
 
+def test_asking_where_a_link_leads_is_not_clicking_it(client: Client, sent: Mail) -> None:
+    """Link checkers of mail programs ask by HEAD."""
+    target = "https://example.com/"
+    assert client.head(path(links.click_url(sent.pk, target)))["Location"] == target
+    assert client.head(path(links.open_url(sent.pk))).status_code == 200
+    sent.refresh_from_db()
+    assert (sent.clicks, sent.opens) == (0, 0) and not MailEvent.objects.exists()
+
+
 def test_a_link_leads_only_where_it_led_when_it_was_sent(client: Client, sent: Mail) -> None:
     """No open redirect: another target, mail or purpose is not signed."""
     target = "https://example.com/a?b=1&c=ü"
