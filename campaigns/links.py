@@ -9,10 +9,12 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from typing import Literal
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.html import escape
 
 Purpose = Literal["unsubscribe", "open", "click"]
 # In place of a token: the link in a test mail, which unsubscribes nobody.
@@ -20,6 +22,7 @@ EXAMPLE = "example"
 _SIGNATURE = 16
 # Some mail programs cut addresses off; a longer one leads straight to its target.
 LONGEST_TARGET = 1200
+_FOLLOWED = re.compile(r'href="[^"]*/mail/c/([\w-]+)/"')
 
 
 def unsubscribe_url(mail_id: int, contact_id: int) -> str:
@@ -63,6 +66,16 @@ def read_click(signed: str) -> tuple[int, str] | None:
         return None
     mail_id, _, target = text.partition(":")
     return int(mail_id), target
+
+
+def unfollowed(html: str) -> str:
+    """The HTML of a mail with its links as they were written, for people who only look at it."""
+
+    def replace(match: re.Match[str]) -> str:
+        found = read_click(match[1])
+        return f'href="{escape(found[1])}"' if found else match[0]
+
+    return _FOLLOWED.sub(replace, html)
 
 
 def _read(purpose: Purpose, signed: str) -> str | None:

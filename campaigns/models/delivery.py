@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Self
+
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
 from campaigns.models.mail import Mail
+from users.models import User
 
 
 class DeliverySettings(models.Model):
@@ -36,6 +39,18 @@ class DeliverySettings(models.Model):
         return self.from_name or str(settings.WORKSPACE_NAME)
 
 
+class SentCopyQuerySet(models.QuerySet["SentCopy"]):
+    def seen_by(self, user: User) -> Self:
+        """Mails to contacts, and those that were the user's own; for an admin, all.
+
+        The others are about accounts: who reads a colleague's link to a new password has the colleague's role.
+        """
+        if user.is_admin:
+            return self
+        own = models.Q(to=user.email) | models.Q(to__endswith=f" <{user.email}>")
+        return self.filter(models.Q(mail__isnull=False) | own)
+
+
 class SentCopy(models.Model):
     """A mail as it left, or would have left: for the mailbox of the demo, and for mails to test contacts."""
 
@@ -49,6 +64,8 @@ class SentCopy(models.Model):
     headers = models.JSONField(default=list, blank=True, help_text="[[name, value]]")
     html = models.TextField(blank=True, default="")
     text = models.TextField(blank=True, default="")
+
+    objects = SentCopyQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "sent copies"

@@ -17,12 +17,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
+from campaigns import links
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign, SentCopy
 from campaigns.previewing import preview
 from campaigns.rendering import CannotRender, Rendered, problem_page
 from common.text import storable
-from users.roles import role_required
+from users.roles import require, role_required
 
 # Pictures by https, as in the mail itself: without them nobody could judge its look.
 _POLICY = {
@@ -70,9 +71,9 @@ def draft(request: HttpRequest) -> HttpResponse:
 @never_cache
 @role_required("staff")
 def copy(request: HttpRequest, pk: int) -> HttpResponse:
-    kept = get_object_or_404(SentCopy, pk=pk)
-    # A colleague who looks at it has not opened the contact's mail.
-    return HttpResponse(_PICTURE.sub("", kept.html) or _as_page(kept.text))
+    kept = get_object_or_404(SentCopy.objects.seen_by(require(request, "staff")), pk=pk)
+    # A colleague who looks at it has not opened the contact's mail, nor clicked in it.
+    return HttpResponse(links.unfollowed(_PICTURE.sub("", kept.html)) or _as_page(kept.text))
 
 
 def _framed(campaign: Campaign, address: str) -> HttpResponse:

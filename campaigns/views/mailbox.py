@@ -14,7 +14,7 @@ from campaigns.models import SentCopy
 from campaigns.views.browse import FRAMES
 from common.htmx import render_fragment_or_page
 from common.text import storable
-from users.roles import role_required
+from users.roles import require, role_required
 
 PAGE = 50
 
@@ -25,10 +25,10 @@ def mails(request: HttpRequest) -> HttpResponseBase:
     if not mailbox.is_used():
         raise Http404
     words = storable(request.GET.get("q", ""))[:200]
-    found = SentCopy.objects.defer("html", "text", "headers").order_by("-sent_at", "-pk")
+    found = SentCopy.objects.seen_by(require(request, "staff")).defer("html", "text", "headers")
     if words:
         found = found.filter(Q(to__icontains=words) | Q(subject__icontains=words))
-    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    page = Paginator(found.order_by("-sent_at", "-pk"), PAGE).get_page(request.GET.get("page"))
     context = {"page": page, "q": words}
     return render_fragment_or_page(request, "campaigns/mailbox.html", "campaigns/_mailbox.html", context)
 
@@ -39,5 +39,6 @@ def mails(request: HttpRequest) -> HttpResponseBase:
 def mail(request: HttpRequest, pk: int) -> HttpResponseBase:
     if not mailbox.is_used():
         raise Http404
-    copy = get_object_or_404(SentCopy.objects.select_related("mail__contact", "mail__campaign"), pk=pk)
+    copies = SentCopy.objects.seen_by(require(request, "staff")).select_related("mail__contact", "mail__campaign")
+    copy = get_object_or_404(copies, pk=pk)
     return render(request, "campaigns/mailbox_mail.html", {"copy": copy})

@@ -17,7 +17,7 @@ from contacts.models import Contact, ContactList
 from segments.models import Segment
 from tests.campaigns.conftest import MakeCampaign, MakeContact
 from tests.campaigns.smtp import MailServer
-from users.models import AuditEntry
+from users.models import AuditEntry, User
 
 pytestmark = pytest.mark.django_db
 
@@ -239,6 +239,27 @@ def test_the_mailbox_is_there_only_where_mails_go_into_it(
     assert "Hello Ana" in framed.content.decode() and "sandbox" in framed["Content-Security-Policy"]
     # Looking at it here is not opening it.
     assert "/mail/o/" in copy.html and "/mail/o/" not in framed.content.decode()
+    # Nor does a link in it count: it is the one that was written.
+    assert "/mail/c/" in copy.html and "/mail/c/" not in framed.content.decode()
+    assert 'href="https://example.com/a?b=1&amp;c=2"' in framed.content.decode()
+
+
+def test_account_mail_in_the_mailbox_is_for_admins(
+    staff: User, staff_client: Client, marketer_client: Client, admin: User, admin_client: Client, settings: Any
+) -> None:
+    """Who reads an admin's link to a new password becomes an admin. Everybody sees what was sent to themselves."""
+    settings.EMAIL_BACKEND, settings.EMAIL_URL = "campaigns.mailbox.EmailBackend", "mailbox://"
+    outbox.send_mail("Set a new password", "link-of-the-admin", None, [admin.email])
+    outbox.send_mail("Only for Sam", "text", None, [f"Sam <{staff.email}>"])
+    outbox.send_mail("Not for Sam", "text", None, [f'"x <{staff.email}>" <{admin.email}>'])
+    copies = {copy.subject: copy.pk for copy in SentCopy.objects.all()}
+    for client, seen in ((staff_client, {"Only for Sam"}), (marketer_client, set()), (admin_client, set(copies))):
+        listed = client.get(reverse("campaigns:mailbox")).content.decode()
+        for subject, pk in copies.items():
+            assert (subject in listed) == (subject in seen)
+            for name in ("mailbox-mail", "copy-frame"):
+                answer = client.get(reverse(f"campaigns:{name}", args=[pk]))
+                assert answer.status_code == (200 if subject in seen else 404)
 
 
 def test_delivery_settings_stand_in_every_mail(
