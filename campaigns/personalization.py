@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ __all__ = ["Problem", "problems", "roots", "uses_event", "uses_order", "uses_rec
 # A loop over the lines of an order is the only list there is.
 ITEMS = "order.items"
 ITEM_KEYS = ("name", "sku", "quantity", "amount")
+_LOOP = re.compile(r"\{%-?\s*for\s+(\w+)\s+in\s+order\.items\b")
 DIRECT_REASON = {
     tags.RECURRING_PAYMENT: (
         "Recurring payment tags cannot be used in a direct campaign: its recipients may have several recurring "
@@ -39,7 +41,7 @@ def problems(source: str, *, kind: str, is_html: bool = True) -> list[Problem]:
         used = analysis(template, source)
     except TemplateFault as fault:
         return [fault.problem]
-    found = [*_unknown_filters(source, used, is_html), *_refused(source, used, kind)]
+    found = [*_unknown_filters(source, used, is_html), *_refused(source, used, kind), *_unknown_of_items(source, used)]
     return sorted(found, key=lambda problem: (problem.line, problem.column))
 
 
@@ -78,6 +80,17 @@ def _refused(source: str, used: Any, kind: str) -> Iterator[Problem]:
                 yield Problem(line, column, DIRECT_REASON[root])
             elif not _is_known(variable.segments, known):
                 yield Problem(line, column, _unknown(str(variable), known))
+
+
+def _unknown_of_items(source: str, used: Any) -> Iterator[Problem]:
+    """`{{ item.nmae }}` in a loop over the lines of an order, whatever the loop calls them."""
+    for name in sorted(set(_LOOP.findall(source))):
+        known = {f"{name}.{key}" for key in ITEM_KEYS}
+        for variable in used.variables.get(name, ()):
+            path = ".".join(str(segment) for segment in variable.segments)
+            if path not in known:
+                line, column = place(source, variable.span.index)
+                yield Problem(line, column, _unknown(path, known))
 
 
 def _is_known(segments: list[Any], known: set[str]) -> bool:

@@ -16,6 +16,8 @@ LONGEST_SOURCE = 200_000
 TAGS = ("if", "unless", "case", "for", "break", "continue", "assign", "comment", "#")
 _INNER = ("content", "output", "illegal")
 _NO_FILTERS = ("safe", "escapejs", "base64_encode", "base64_decode", "base64_url_safe_encode", "base64_url_safe_decode")
+# What filters raise for a value they cannot work with: "nan" to round, a date of twenty digits.
+_UNFIT = (ArithmeticError, ValueError, TypeError)
 _BLOCKS = {"if": "endif", "unless": "endunless", "case": "endcase", "for": "endfor", "comment": "endcomment"}
 _MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _WORD = re.compile(r"\{%-?\s*(\w+)")
@@ -83,6 +85,8 @@ def fill(template: BoundTemplate, values: Mapping[str, object], source: str) -> 
         return template.render(**values)
     except (LiquidError, RecursionError) as error:
         raise TemplateFault(_problem(error, source)) from error
+    except _UNFIT as error:
+        raise TemplateFault(_unfit(values, source)) from error
 
 
 def place(source: str, index: int) -> tuple[int, int]:
@@ -99,6 +103,25 @@ def _problem(error: Exception, source: str) -> Problem:
     index = token.start_index if token is not None and token.start_index >= 0 else _suspect(source)
     line, column = place(source, index)
     return Problem(line, column, _words(error))
+
+
+def _unfit(values: Mapping[str, object], source: str) -> Problem:
+    """The error says no place, so the first piece of markup that fails alone is named."""
+    for match in _MARKUP.finditer(source):
+        if _cannot_work(match[0], values):
+            line, column = place(source, match.start())
+            return Problem(line, column, f"“{match[0][:80]}” cannot work with this contact’s value.")
+    return Problem(1, 1, "A filter cannot work with one of this contact’s values.")
+
+
+def _cannot_work(markup: str, values: Mapping[str, object]) -> bool:
+    try:
+        _environment(False).from_string(markup).render(**values)
+    except _UNFIT:
+        return True
+    except (LiquidError, RecursionError):
+        return False
+    return False
 
 
 def _words(error: Exception) -> str:

@@ -200,3 +200,24 @@ def test_what_grows_too_long_is_no_mail(make_campaign: MakeCampaign, make_contac
         render(
             make_campaign(subject="{{ contact.phone }}"), values.of_mail(Contact(first_name="A")), DeliverySettings()
         )
+
+
+@pytest.mark.parametrize(
+    ("markup", "value"),
+    [("{{ contact.first_name | round }}", "nan"), ("{{ contact.first_name | ceil }}", "inf"),
+     ("{{ contact.first_name | date: '%d.%m.%Y' }}", "9" * 20), ("{{ contact.first_name | floor }}", "-inf")],
+)  # fmt: skip
+def test_a_value_no_filter_can_work_with_is_told_with_its_place(
+    make_contact: MakeContact, make_campaign: MakeCampaign, markup: str, value: str
+) -> None:
+    said = values.of_mail(make_contact(first_name=value))
+    with pytest.raises(CannotRender, match=r"HTML: Line 2, column 4: .*cannot work with this contact"):
+        render(make_campaign(html=f"<p>Dear\n<b>{markup}</b>"), said, DeliverySettings())
+
+
+def test_lines_of_an_order_say_only_what_they_have() -> None:
+    """B042: within the loop, too, whatever it calls them."""
+    good = "{% for line in order.items %}{{ line.name }} {{ line.amount }}{% endfor %}"
+    assert problems(good, kind=AUTOMATED) == []
+    (found,) = problems(good.replace("line.amount", "line.nmae"), kind=AUTOMATED)
+    assert (found.line, found.column) == (1, 49) and "Did you mean “line.name”?" in found.message

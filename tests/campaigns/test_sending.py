@@ -270,3 +270,25 @@ def test_mails_follow_a_merged_contact(queued: Mail, make_contact: MakeContact, 
     queued.refresh_from_db()
     assert queued.contact_id == other.pk
     assert Contact.objects.present().get() == other
+
+
+def test_a_value_that_breaks_a_filter_stops_only_its_own_mail(
+    mail_server: MailServer, make_contact: MakeContact, make_campaign: MakeCampaign
+) -> None:
+    campaign = make_campaign(html="<p>{{ contact.first_name | round }}</p>")
+    broken = sending.queue(campaign, make_contact("a@example.com", "nan").pk, key="1")
+    fine = sending.queue(campaign, make_contact("b@example.com", "4.4").pk, key="2")
+    assert sending.drain() == 2
+    assert (outcome(broken), outcome(fine)) == ("failed", "sent")
+    assert "cannot work with this contact’s value" in broken.last_error
+
+
+def test_a_rehearsal_keeps_no_copy_for_a_claim_that_is_lost(
+    make_contact: MakeContact, make_campaign: MakeCampaign
+) -> None:
+    sending.queue(make_campaign(), make_contact(is_test=True).pk, key="1")
+    slow: list[Mail] = Mail.objects.claim(1)
+    Mail.objects.update(lease_until=Now() - timedelta(seconds=1))
+    sending.drain()
+    sending._send(slow)
+    assert SentCopy.objects.count() == 1
