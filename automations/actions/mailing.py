@@ -9,7 +9,7 @@ from automations.parameters import Campaign as CampaignParameter
 from automations.parameters import Row, Text
 from campaigns import sending
 from campaigns.models import Campaign
-from campaigns.personalization import uses_order, uses_recurring_payment
+from campaigns.personalization import uses_event, uses_order, uses_recurring_payment
 from users.models import User
 
 NO_RECURRING_PAYMENT = (
@@ -17,6 +17,10 @@ NO_RECURRING_PAYMENT = (
     "trigger: change the trigger, or take the tags out of the mail."
 )
 NO_ORDER = "This mail uses order tags. They work only in an automation that starts with an order."
+NO_EVENT = (
+    "This mail uses event tags. They work only in an automation that starts with an event: change the trigger, or take "
+    "the tags out of the mail."
+)
 
 
 def campaigns() -> list[tuple[str, str]]:
@@ -53,6 +57,8 @@ def _refused_tags(parameters: Json, brings: frozenset[str]) -> list[str]:
         found.append(NO_RECURRING_PAYMENT)
     if "order" not in brings and uses_order(campaign):
         found.append(NO_ORDER)
+    if "event" not in brings and uses_event(campaign):
+        found.append(NO_EVENT)
     return found
 
 

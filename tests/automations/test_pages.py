@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from automations import lifecycle, runs
+from automations import checking, lifecycle, runs
+from automations.actions.mailing import NO_EVENT
 from automations.forms.automation import AutomationForm
 from automations.models import Automation, Run
 from campaigns.models import Campaign
@@ -423,3 +424,12 @@ def test_an_automation_with_real_contacts_inside_does_not_become_one_for_tests(
     runs.stop(Run.objects.get_queryset(), "Ended.")
     send(marketer_client, "settings", made.pk, **sent)
     assert again(made).is_test
+
+
+def test_a_mail_with_event_tags_is_refused_where_no_event_starts_it(automation: Make) -> None:
+    mail = Campaign.objects.create(name="Paid", subject="Paid", html="<p>{{ event.name }}</p>")
+    steps = [step("send_mail", campaign=mail.pk)]
+    draft = lifecycle.create("By tag", None, triggers=[on("tag_added")], steps=steps)
+    assert [problem.message for problem in checking.problems(draft)] == [NO_EVENT]
+    by_order = lifecycle.create("By order", None, triggers=[on("order_paid")], steps=steps)
+    assert checking.problems(by_order) == []
