@@ -27,6 +27,9 @@ _KINDS = {
 # Refused for what the mail was or whence it came: that says nothing of the address for ever.
 _PASSING = ("blocked", "spam", "timed_out", "unsubscribed")
 _FINAL = ("invalid", "bounced")
+# Anymail calls these bounces like those for ever; the provider's own word says that they may pass.
+_SOFT = {"SoftBounce", "soft_bounce", "activity.soft_bounced"}
+_SOFT_CLASSES = {"20", "21", "22", "23", "24", "70"}
 _DELIVERY_ID = re.compile(r"<([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})@")
 _MESSAGE_ID = re.compile(r"<([^<>\s]+)>")
 
@@ -43,7 +46,7 @@ def _tracked(sender: Any, event: Any, esp_name: str, **_: Any) -> None:
         return
     detail = str(event.mta_response or event.description or event.reject_reason or "")
     about = event.event_id or f"{event.event_type}:{event.message_id}:{event.timestamp}"
-    is_final = _is_final(event.event_type, event.reject_reason)
+    is_final = _is_final(event.event_type, event.reject_reason) and not _is_soft(event.esp_event)
     record(mail, kind, detail=detail, key=f"{esp_name}:{about}", at=event.timestamp, is_final=is_final)
 
 
@@ -52,6 +55,19 @@ def _is_final(event_type: str, reason: str | None) -> bool:
     if event_type in ("rejected", "failed"):
         return reason in _FINAL
     return event_type != "bounced" or reason not in _PASSING
+
+
+def _is_soft(told: Any) -> bool:
+    """Whether the provider itself says that a bounce may pass. Not every one tells in a dictionary.
+
+    Postmark, Brevo, Mandrill, MailerSend, Mailjet and SparkPost; the others are told apart by Anymail.
+    """
+    if not isinstance(told, dict):
+        return False
+    if not _SOFT.isdisjoint(str(told.get(name, "")) for name in ("Type", "event", "type")):
+        return True
+    sparkpost = (one for one in (told.get("msys") or {}).values() if isinstance(one, dict))
+    return told.get("hard_bounce") is False or any(str(one.get("bounce_class")) in _SOFT_CLASSES for one in sparkpost)
 
 
 def _received(sender: Any, event: Any, esp_name: str, **_: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import happenings, links, sending
+from campaigns import happenings, links, receiving, sending
 from campaigns.models import Mail, MailEvent, Suppression
 from contacts.models import Contact
 from tests.campaigns.conftest import MakeCampaign, MakeContact
@@ -199,3 +199,31 @@ def test_a_reply_is_counted_once(client: Client, sent: Mail, hooks: None, known_
         assert answer.status_code == 200
     sent.refresh_from_db()
     assert sent.replied_at and MailEvent.objects.filter(kind="replied").count() == 1
+
+
+def test_a_bounce_that_may_pass_keeps_the_address(client: Client, sent: Mail, hooks: None) -> None:
+    """Postmark's soft bounce: Anymail calls it as it calls a hard one."""
+    basic = {"Authorization": f"Basic {base64.b64encode(SECRET.encode()).decode()}"}
+    soft = {"RecordType": "Bounce", "Type": "SoftBounce", "ID": 7, "Details": "452 mailbox full", "Email": sent.to}
+    soft["Metadata"] = {"mail": str(sent.delivery_id)}
+    for number, kind in enumerate(("SoftBounce", "HardBounce")):
+        body = json.dumps(soft | {"Type": kind, "ID": number})
+        answer = client.post("/hooks/mail/postmark/tracking/", body, content_type="application/json", headers=basic)
+        assert answer.status_code == 200
+        assert MailEvent.objects.filter(kind="bounced").count() == number + 1
+        assert Suppression.objects.exists() == (kind == "HardBounce")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"event": "soft_bounce"},
+        {"type": "activity.soft_bounced"},
+        {"event": "bounce", "hard_bounce": False},
+        {"msys": {"message_event": {"bounce_class": "22"}}},
+    ],
+)
+def test_other_providers_tell_of_passing_bounces_in_their_own_words(told: dict[str, Any]) -> None:
+    assert receiving._is_soft(told)
+    assert not receiving._is_soft({"event": "hard_bounce", "type": "activity.hard_bounced", "hard_bounce": True})
+    assert not receiving._is_soft("a form")
