@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from segments import values
-from segments.fields import ABOUT, CONTACT, RECURRING_PAYMENT, ConditionField, fields
+from segments.fields import ABOUT, CONTACT, ConditionField, fields
 from segments.operators import Operator
 
 MATCHES = ("all", "any")
@@ -146,19 +146,6 @@ class _Reader:
             return condition(data, known, path)
         found = _mapping(data, path, {"field", "operator", "value"})
         return Condition(str(found.get("field")), str(found.get("operator")), found.get("value"))
-
-
-def uses_recurring_payments(group: Group) -> bool:
-    """Whether any condition asks about recurring payments."""
-    return any(about == RECURRING_PAYMENT for about in _abouts(group))
-
-
-def _abouts(item: Item) -> list[str]:
-    if isinstance(item, Group):
-        return [about for one in item.items for about in _abouts(one)]
-    if isinstance(item, Related):
-        return [item.about]
-    return [item.field.partition(".")[0]]
 
 
 def _item_as_json(item: Item) -> dict[str, Any]:

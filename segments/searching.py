@@ -67,9 +67,14 @@ def _of_conditions(value: str) -> Q:
 
 
 def _chosen(value: str) -> Segment:
-    if not value.isascii() or not value.isdigit() or len(value) > 18:
+    if (pk := _key(value)) is None:
         raise Segment.DoesNotExist
-    return Segment.objects.get(pk=int(value))
+    return Segment.objects.get(pk=pk)
+
+
+def _key(value: str) -> int | None:
+    """Python calls “²” a digit, too, and PostgreSQL's keys end somewhere."""
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None
 
 
 def _segments(request: HttpRequest) -> dict[str, Any]:
@@ -82,8 +87,7 @@ def _segments(request: HttpRequest) -> dict[str, Any]:
             problem = "This segment was deleted."
         except ConditionError as error:
             problem = f"This segment finds nobody until it is mended: {error.message}"
-    chosen = int(value) if value.isdigit() else None
-    return {"segments": Segment.objects.only("name"), "chosen": chosen, "problem": problem}
+    return {"segments": Segment.objects.only("name"), "chosen": _key(value), "problem": problem}
 
 
 def _search(request: HttpRequest) -> dict[str, Any]:

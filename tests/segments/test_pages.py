@@ -224,6 +224,8 @@ def test_the_list_of_contacts_is_filtered_by_a_segment(marketer_client: Client, 
     gone = marketer_client.get(f"{reverse('contacts:list')}?segment=99").content.decode()
     assert "This segment was deleted." in gone
     assert "ben@example.com" not in gone
+    for odd in ("²", "9" * 19):
+        assert "was deleted" in marketer_client.get(f"{reverse('contacts:list')}?segment={odd}").content.decode()
 
 
 def test_a_segment_is_exported(marketer_client: Client, anas: Segment) -> None:
