@@ -49,7 +49,7 @@ def campaigns(request: HttpRequest) -> HttpResponseBase:
         request.GET.get("page")
     )
     numbers = figures(page.object_list)
-    rows = [(one, standing(one, _sending(one)), numbers[one.pk]) for one in page.object_list]
+    rows = [(one, standing(one, _sending(one), numbers[one.pk].queued), numbers[one.pk]) for one in page.object_list]
     context = {
         "page": page,
         "rows": rows,
@@ -93,13 +93,13 @@ def about(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     if outcome in Mail.Outcome.values:
         mails = mails.filter(outcome=outcome)
     page = Paginator(mails, PAGE).get_page(request.GET.get("page"))
-    sending = _sending(campaign)
+    sending, numbers = _sending(campaign), figures([campaign])[campaign.pk]
     address = storable(request.GET.get("contact", ""))[:320]
     return {
         "campaign": campaign,
         "sending": sending,
-        "standing": standing(campaign, sending),
-        "figures": figures([campaign])[campaign.pk],
+        "standing": standing(campaign, sending, numbers.queued),
+        "figures": numbers,
         "page": page,
         "mails": [(mail, mail_badge(mail)) for mail in page.object_list],
         "outcome": outcome,
