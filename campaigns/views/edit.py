@@ -16,7 +16,7 @@ from campaigns import tags
 from campaigns.cleaning import removed
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign, Sending
-from campaigns.standing import standing
+from campaigns.standing import figures, standing
 from campaigns.views.browse import FRAMES, suggested
 from contacts.views.access import own_address
 from users import audit
@@ -80,7 +80,8 @@ def duplicate(request: HttpRequest, pk: int) -> HttpResponseBase:
 @role_required("marketer")
 def archive(request: HttpRequest, pk: int, archived: bool) -> HttpResponseBase:
     campaign = get_object_or_404(Campaign.objects.select_related("sending"), pk=pk)
-    if archived and standing(campaign, getattr(campaign, "sending", None)).word in ("Scheduled", "Sending"):
+    queued = figures([campaign])[pk].queued
+    if archived and standing(campaign, getattr(campaign, "sending", None), queued).word in ("Scheduled", "Sending"):
         messages.error(request, UNFINISHED)
         return redirect(campaign)
     Campaign.objects.filter(pk=pk).update(archived_at=timezone.now() if archived else None)
