@@ -42,6 +42,7 @@ def python(*arguments: str) -> list[str]:
 def web(port: int, environment: Mapping[str, str]) -> Program:
     command = python("-m", "granian", "config.wsgi:application", "--interface", "wsgi", "--host", "127.0.0.1")
     command += ["--port", str(port), "--workers", "1", "--blocking-threads", str(WEB_THREADS), "--no-ws"]
+    command += ["--http1-header-read-timeout", "10000"]
     return Program("web", command, {**environment, "PROCESS": "web"})
 
 

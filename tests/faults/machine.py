@@ -254,11 +254,12 @@ class Machine:
         """Status and body of a page; (0, b"") when nobody answers within ten seconds."""
         return self._ask("GET", path, b"", {"Cookie": cookie} if cookie else {})
 
-    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        return self._ask("POST", path, body, headers)
+    def post(self, path: str, body: bytes, headers: Mapping[str, str], *, port: int = 0) -> tuple[int, bytes]:
+        """The same with a body; by another port where a proxy stands before the web."""
+        return self._ask("POST", path, body, headers, port)
 
-    def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.web_port, timeout=10)
+    def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str], port: int = 0) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.web_port, timeout=10)
         try:
             connection.request(method, path, body or None, dict(headers))
             answer = connection.getresponse()

@@ -1,18 +1,26 @@
-"""Floods and bodies that lie, against the web server as it runs (rows 17 and 21)."""
+"""Floods, bodies that lie and senders that dawdle, against the web server as it runs (rows 17, 21 and 23)."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from connections.models import Connection, InboundEvent
+from local.data import ROOT
+from local.processes import Program
 from tests.connections.test_endpoint import sign
 from tests.connections.test_guard import event
 from tests.faults.conftest import amount
-from tests.faults.machine import Machine
+from tests.faults.machine import Machine, PortKeeper
+from tests.waiting import eventually
 
 
 def test_a_flood_of_forged_deliveries(machine: Machine, connected: Connection) -> None:
@@ -65,6 +73,88 @@ def test_large_and_untrue_bodies_are_cut_off(machine: Machine, connected: Connec
     assert InboundEvent.objects.count() == 0
     assert machine.web_answers()
     assert _memory(machine) - before < 50_000_000
+
+
+@contextmanager
+def proxied(machine: Machine, ports: PortKeeper) -> Iterator[int]:
+    """The port of the proxy that we ship a configuration for, before the web. Slow for it are three seconds here."""
+    port = ports.port(9300)
+    environment = {
+        "SITE_URL": f"http://127.0.0.1:{port}",
+        "UPSTREAM": f"127.0.0.1:{machine.web_port}",
+        "SLOWEST_REQUEST": "3s",
+        "CADDY_ADMIN": "off",
+        "HOME": str(machine.folder),
+    }
+    command = ["caddy", "run", "--adapter", "caddyfile", "--config", str(ROOT / "deploy" / "Caddyfile")]
+    machine.supervisor.start(Program("proxy", command, environment))
+    eventually(lambda: _listens(port), timeout=30, what="the proxy listens")
+    try:
+        yield port
+    finally:
+        machine.kill("proxy")
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(shutil.which("caddy") is None, reason="no Caddy on the path")
+def test_two_hundred_that_send_a_byte_a_second(machine: Machine, connected: Connection, ports: PortKeeper) -> None:
+    """Row 23: heads and bodies that never end are cut off; what is genuine is answered meanwhile."""
+    machine.start_product()
+    machine.rest()
+    with proxied(machine, ports) as proxy:
+        _dawdle(machine, connected, proxy)
+
+
+def _dawdle(machine: Machine, connected: Connection, proxy: int) -> None:
+    path = f"POST {connected.hook_path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    heads = [(port, path) for port in (proxy, machine.web_port) for _ in range(50)]
+    bodies = [(proxy, path + "Content-Length: 5000\r\n\r\n")] * 100
+    slow = [_begin(port, head) for port, head in heads + bodies]
+    stopped = threading.Event()
+    threading.Thread(target=_drip, args=(slow, stopped), daemon=True).start()
+    try:
+        for number in range(10):
+            body = json.dumps(event(number, "customer.created", int(time.time()))).encode()
+            headers = {"Stripe-Signature": sign(connected, body)}
+            assert machine.post(connected.hook_path, body, headers, port=proxy)[0] == 200
+        assert InboundEvent.objects.count() == 10
+        eventually(lambda: all(map(_is_cut, slow)), timeout=40, what="all are cut off")
+    finally:
+        stopped.set()
+        for wire in slow:
+            wire.close()
+
+
+def _begin(port: int, head: str) -> socket.socket:
+    wire = socket.create_connection(("127.0.0.1", port), timeout=10)
+    wire.sendall(head.encode())
+    wire.setblocking(False)
+    return wire
+
+
+def _drip(wires: list[socket.socket], stopped: threading.Event) -> None:
+    while not stopped.wait(1):
+        for wire in wires:
+            with suppress(OSError):
+                wire.send(b"a")
+
+
+def _is_cut(wire: socket.socket) -> bool:
+    """Closed, or answered with a refusal, from the other side."""
+    try:
+        answer = wire.recv(1000)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return answer == b"" or b" 408 " in answer or b" 400 " in answer or b" 502 " in answer
 
 
 def _raw(machine: Machine, head: str, parts: list[bytes]) -> int:
