@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from automations.destinations import addresses, content, customerio, hosts, http, signing, verdicts
 from automations.destinations.content import Subject
@@ -53,16 +52,14 @@ def _claim() -> Delivery | None:
 def work(delivery: Delivery) -> None:
     """Send a claimed delivery and write down what came of it."""
     try:
-        with _alone(delivery) as mine:
-            if not mine:
-                delivery.later(_SOON, code="person")
-                return
-            pause = _pause(delivery)
-            if pause is None:
-                delivery.later(_SOON, code="rate_limit")
-                return
-            time.sleep(pause)
-            verdicts.write(delivery, _send(delivery))
+        if not _alone(delivery):
+            return
+        pause = _pause(delivery)
+        if pause is None:
+            delivery.later(_SOON, code="rate_limit")
+            return
+        time.sleep(pause)
+        verdicts.write(delivery, _send(delivery))
     except Unsendable as error:
         verdicts.write(delivery, Answer(None, message=str(error), refused=True))
     except SecretUnreadable:
@@ -72,25 +69,24 @@ def work(delivery: Delivery) -> None:
         verdicts.write(delivery, Answer(None, message=f"{type(error).__name__}"))
 
 
-@contextmanager
-def _alone(delivery: Delivery) -> Iterator[bool]:
+def _alone(delivery: Delivery) -> bool:
     """Requests about one person leave one after the other, each made of the rows as they are then.
 
-    A lock of the session, not of a transaction: it goes with the worker that holds it.
+    Whoever finds another claimed steps back, in one transaction with the question; so of many claimed at once the last
+    one to ask goes. No lock outlives that transaction: a pooler may give the next one another session.
     """
     if delivery.kind != Delivery.Kind.PERSON or delivery.contact_id is None:
-        yield True
-        return
+        return True
     key = [_PERSON_LOCKS + delivery.destination_id % 256, delivery.contact_id % 2**31]
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_lock(%s, %s)", key)
-        mine = bool(cursor.fetchone()[0])
-    try:
-        yield mine
-    finally:
-        if mine:
-            with connection.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s, %s)", key)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_xact_lock(%s, %s)", key)
+        same = Delivery.objects.claimed().filter(kind=Delivery.Kind.PERSON, lease_until__gt=Now())
+        others = same.filter(destination=delivery.destination_id, contact=delivery.contact_id).exclude(pk=delivery.pk)
+        if others.exists():
+            delivery.later(_SOON, code="person")
+            return False
+    return True
 
 
 def _pause(delivery: Delivery) -> float | None:

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from automations import engine
 from automations.destinations import customerio as track_api
-from automations.destinations import http, queueing, setup
+from automations.destinations import http, queueing, sending, setup
 from automations.destinations.models import Delivery, Destination, Host
 from automations.models import Automation, Run, RunStep
 from common.due import State
@@ -224,6 +224,31 @@ def test_whatever_fails_the_person_is_equal_in_the_end(
     sent()
     assert service.people(account)["ann@example.com"]["first_name"] == "Ann 4"
     assert list(service.people(account)) == ["ann@example.com"]
+
+
+def test_of_two_requests_about_a_person_one_steps_back_and_no_session_keeps_a_lock(
+    automation: Make, destination: Destination, account: Account, service: Customerio
+) -> None:
+    """Both claimed at once; the last to ask goes. Behind a pooler a lock of the session would stay for ever."""
+    syncing(automation, destination, {"from": "contact.first_name", "to": "first_name"})
+    ann = person("ann@example.com", first_name="Ann")
+    for _ in range(2):
+        tagged(ann, "start")
+        worked()
+    first, second = Delivery.objects.claim(1) + Delivery.objects.claim(1)
+    sending.work(first)
+    first.refresh_from_db()
+    assert (first.state, first.attempts, first.last_error_code, service.requests()) == (State.DUE, 0, "person", [])
+    sending.work(second)
+    second.refresh_from_db()
+    assert second.state == State.DONE and len(service.requests()) == 1
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from pg_locks where locktype = 'advisory'")
+        assert cursor.fetchone() == (0,)
+    due_again(first)
+    sent()
+    first.refresh_from_db()
+    assert first.state == State.DONE and len(service.requests()) == 2
 
 
 def test_requests_keep_to_twenty_a_second(
