@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import F
 
-from campaigns.models import Campaign, Mail
+from campaigns.models import Campaign, Mail, Sending
 from common.due import State
 from contacts import merging
 
@@ -16,6 +16,8 @@ def follow_merge(from_id: int, to_id: int, only: list[int] | None) -> list[int]:
     moved = _move(from_id, to_id, only)
     if only is None:
         _keep_one(to_id, moved)
+        # Who was still to come is now somebody the cursor has passed, so it goes back. Nobody gets a second mail.
+        Sending.objects.filter(finished_at=None, after__gte=to_id, after__lt=from_id).update(after=to_id - 1)
     return moved
 
 

@@ -170,6 +170,24 @@ def test_who_is_merged_while_it_goes_out_gets_it_once(
     assert sorted(one.recipients[0] for one in mail_server.received) == ["r1@example.com", "r2@example.com"]
 
 
+def test_who_is_merged_with_somebody_passed_by_is_not_left_out(
+    mail_server: MailServer, campaign: Campaign, marketer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is on no list, and becomes a reader by the merge, behind the cursor."""
+    first, _, third = readers(3)
+    ListMembership.objects.filter(contact=first).delete()
+    direct.send(campaign, marketer)
+    monkeypatch.setattr(direct, "PAGE", 1)
+    (claimed,) = Sending.objects.claim(1)
+    assert direct._page(claimed) == 1
+    merging.merge(first.pk, third.pk, marketer)
+    claimed.later(timedelta(0))
+    direct.drain()
+    sending.drain()
+    assert sorted(one.recipients[0] for one in mail_server.received) == ["r0@example.com", "r1@example.com"]
+    assert Sending.objects.get().queued == 2
+
+
 def test_two_who_are_merged_before_it_leaves_get_it_once(
     mail_server: MailServer, campaign: Campaign, marketer: User
 ) -> None:
