@@ -130,7 +130,14 @@ TEMPLATES = [
 
 # --- Database and cache ----------------------------------------------------------------------------------------------
 
-_LIMITS = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s -c statement_timeout="
+# A host that vanishes says no goodbye: PostgreSQL asks after so many seconds of silence, and after twice as many the
+# session is gone with its locks. Only over TCP.
+_SILENCE = env.int("DATABASE_SILENCE_SECONDS", 15)
+_LIMITS = (
+    f"-c tcp_keepalives_idle={_SILENCE} -c tcp_keepalives_interval={max(1, _SILENCE // 3)} -c tcp_keepalives_count=3 "
+    f"-c tcp_user_timeout={2 * _SILENCE}s "
+    "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s -c statement_timeout="
+)
 _STATEMENT_TIMEOUT = {"web": "5s", "worker": "60s"}
 
 

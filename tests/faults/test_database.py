@@ -1,15 +1,19 @@
-"""A database that refuses: read-only, out of connections, locked crosswise (rows 42, 44, 45)."""
+"""A database that refuses: read-only, full, out of connections, locked crosswise (rows 42 to 45)."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
+import pytest
 import time_machine
 from django.db import OperationalError, transaction
 from django.db import connection as database
@@ -19,6 +23,7 @@ from common.origin import Origin
 from connections import inbox
 from connections.models import Connection, InboundEvent, RemoteObject
 from connections.sources.stripe import translate
+from local.engines import server_user
 from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.conftest import work
 from tests.connections.test_any_order import happened
@@ -66,6 +71,67 @@ def test_a_read_only_database(
     eventually(settled, timeout=90)
     machine.rest()
     assert_clean(account, again=True)
+
+
+SMALL = 16 * 1024 * 1024
+
+
+@contextmanager
+def a_small_disk(machine: Machine) -> Iterator[Path]:
+    """The inbox on a file system of its own with few megabytes. Skips where mounting is not allowed."""
+    folder = machine.engines.sockets / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL},mode=0700", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        folder.rmdir()
+        pytest.skip("no right to mount a file system")
+    try:
+        if user := server_user():
+            os.chown(folder, *user)
+        change_postgres(machine, f"create tablespace small location '{folder}'")
+        _move_inbox(machine, "small")
+        try:
+            yield folder
+        finally:
+            _move_inbox(machine, "pg_default")
+            change_postgres(machine, "drop tablespace small")
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
+
+
+def _move_inbox(machine: Machine, where: str) -> None:
+    with psycopg.connect(machine.environment["DATABASE_URL"], autocommit=True) as server:
+        server.execute(f"alter table connections_inboundevent set tablespace {where}")
+
+
+def test_a_full_disk(
+    machine: Machine, connected: Connection, account: SandboxAccount, stripe: Sandbox, settled: Settled
+) -> None:
+    """Row 43: deliveries are refused with 503 and nothing is half written; all come in when there is room again."""
+    machine.start_product()
+    machine.rest()
+    database.close()
+    with a_small_disk(machine) as disk:
+        filler = disk / "filler"
+        _fill(filler)
+        machine.thaw("beat")
+        account.create_customer(email="large@mill.example", metadata={f"k{n}": "x" * 400 for n in range(20)})
+        for _ in range(3):
+            happened(account)
+        eventually(lambda: 503 in {attempt["status"] for attempt in stripe.attempts()}, timeout=60)
+        filler.unlink()
+        eventually(settled, timeout=90)
+        machine.rest()
+        assert_clean(account, again=True)
+        database.close()
+
+
+def _fill(path: Path) -> None:
+    """To the last block."""
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(b" " * 4096)
 
 
 def _is_read_only(machine: Machine) -> bool:

@@ -1,5 +1,7 @@
 """Web and workers on two hosts share the work; only DATABASE_URL and REDIS_URL say where they are (docs/scaling.md).
 
+One of them may vanish (row 41).
+
 Each host is a network namespace with a wire to the machine that has PostgreSQL and Valkey. Without the right to make
 namespaces (it needs root and Linux) each is a group of processes with an address of its own. Nothing else is inherited:
 `env -i` gives each process its configuration alone.
@@ -19,13 +21,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connections, transaction
 from django.db import connection as database
-from django.db import connections
 
 from connections import setup
+from connections.models import Connection
 from connections.setup import Choice
 from connections.sources.stripe import events
 from local import product
+from local.data import ROOT
 from local.processes import Program
 from sandbox.stripe import serve
 from sandbox.stripe.server import Server
@@ -172,6 +176,48 @@ def test_two_hosts_share_the_work(servers: Machine, hosts: list[Host], settings:
         assert set(_who("UPDATE")) == {first.wire, second.wire}, "workers of both applied some"
         servers.stop(*(name for name in servers.running() if name not in ("postgres", "valkey")))
         assert_clean(account, again=True)
+
+
+# A worker in the middle of its work, on the other host.
+HOLDER = """
+import django, time
+django.setup()
+from django.db import connection, transaction
+from connections.models import Connection
+with transaction.atomic():
+    Connection.objects.select_for_update().get()
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_host_that_vanishes_gives_its_locks_back(servers: Machine, hosts: list[Host], connected: Connection) -> None:
+    """Row 41: its wire is cut in the middle of a transaction. Nobody says goodbye, and others go on soon."""
+    host = hosts[1]
+    if not host.prefix:
+        pytest.skip("no right to make network namespaces")
+    database_url = f"postgres://millrace@{host.wire}:5432/postgres"
+    own = {"DATABASE_URL": database_url, "PROCESS": "worker", "DATABASE_SILENCE_SECONDS": "1"}
+    environment = {**os.environ, **own, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    command = [*host.prefix, sys.executable, "-c", HOLDER]
+    holder = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout and holder.stdout.readline() == b"held\n"
+        assert not _is_free(connected)
+        assert _ip(f"link set {host.name}0 down")
+        eventually(lambda: _is_free(connected), timeout=30, what="the locks of the vanished host are gone")
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def _is_free(connection: Connection) -> bool:
+    try:
+        with transaction.atomic():
+            Connection.objects.select_for_update(nowait=True).get(pk=connection.pk)
+    except OperationalError:
+        return False
+    return True
 
 
 def _stripe_port(machine: Machine) -> int:
