@@ -14,7 +14,8 @@ from recurring_payments.models import RecurringPayment
 from recurring_payments.records import TOLD
 from segments import conditions
 from segments.compiling import recurring_payments_matching
-from segments.words import describe
+from segments.fields import RECURRING_PAYMENT
+from segments.words import describe_record
 
 SECTION = "Recurring payments"
 CREATED, UPDATED = (Kind.RECURRING_PAYMENT_CREATED.value,), (Kind.RECURRING_PAYMENT_UPDATED.value,)
@@ -84,8 +85,8 @@ def _created_in_words(given: Json) -> str:
     if given.get("which") != "segment":
         return "Recurring payment created"
     group = conditions.parse(given["segment"], "recurring_payment")
-    asked = describe(group).replace("Recurring Payment - ", "")
-    return f"Recurring payment created where {asked[:1].lower()}{asked[1:]}"
+    which = describe_record(group, RECURRING_PAYMENT)
+    return f"A recurring payment {which} is created" if which else "Recurring payment created"
 
 
 def _any_value(key: str, label: str) -> FieldValue:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
         ("trial_ending", "3 days before the trial end date of a recurring payment"),
         ("win_back", "Recurring payment status changes to Cancelled"),
         ("first_payment_thanks", "Order paid"),
-        ("monthly_to_yearly", "Recurring payment created where billing interval is Month"),
+        ("monthly_to_yearly", "A recurring payment that is billed by the month is created"),
         ("cancellation_survey", "Recurring payment status changes to Cancelled"),
     ],
 )

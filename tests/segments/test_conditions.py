@@ -117,11 +117,51 @@ def test_conditions_on_one_recurring_payment_ask_nothing_else() -> None:
 def test_conditions_are_told_in_a_sentence() -> None:
     CustomField.objects.create(key="seats", label="Seats", type="number")
     assert describe(parse(TREE)) == (
-        "Tag is “trial” and (Phone is empty or Paid in all, after refunds is between €10.00 and €49.90) and "
-        "has no recurring payment where Next payment date is within the next 7 days"
+        "Has the tag “trial” and (phone is empty or has paid between €10.00 and €49.90 in all, after refunds) and "
+        "has no recurring payment whose next payment date is within the next 7 days"
     )
     ago = one("recurring_payment.start_date", "more_than_ago", {"count": 1, "unit": "months"})
-    assert describe(parse(all_of(ago))) == "Recurring Payment - Start date is more than 1 month ago"
-    assert describe(parse(all_of(one("contact.list", "on_list", 99)))) == "Lists include a list that was deleted"
+    assert describe(parse(all_of(ago))) == "Has a recurring payment whose start date is more than 1 month ago"
+    assert describe(parse(all_of(one("contact.list", "on_list", 99)))) == "Is on a list that was deleted"
     assert describe(parse(all_of(one("contact.field:seats", "at_least", 2.5)))) == "Seats is at least 2.5"
     assert describe(Group()) == "Everybody"
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        (one("contact.tag", "has_not", "vip"), "Does not have the tag “vip”"),
+        (one("contact.order_count", "at_least", 1), "Has at least 1 paid order"),
+        (one("contact.order_count", "is_not", 2), "Does not have 2 paid orders"),
+        (one("contact.created_at", "within_last", {"count": 7, "unit": "days"}), "Was created within the last 7 days"),
+        (one("contact.created_at", "on", "2026-11-01"), "Was created on Nov 1, 2026"),
+        (one("contact.source_deleted_at", "is_empty"), "Is not deleted at the source"),
+        (one("contact.customer", "is", "stripe"), "Is a customer of Stripe"),
+        (one("contact.email", "ends_with", "@a.com"), "Email address ends with “@a.com”"),
+        (one("recurring_payment.next_payment_date", "on", "2026-11-01"),
+         "Has a recurring payment whose next payment date is on Nov 1, 2026"),
+        (one("order.status", "is", "partially_refunded"), "Has an order that is partly refunded"),
+    ],
+)  # fmt: skip
+def test_each_condition_reads_like_english(condition: dict[str, Any], words: str) -> None:
+    assert describe(parse(all_of(condition))) == words
+
+
+def test_what_is_said_of_one_record_hangs_together() -> None:
+    """That or whose, as English has it, and «that» once."""
+    block = {
+        "about": "recurring_payment",
+        "quantifier": "any",
+        "match": "all",
+        "conditions": [
+            one("recurring_payment.normalized_status", "is", "ACTIVE"),
+            one("recurring_payment.billing_interval", "is_not", "MONTHLY"),
+            one("recurring_payment.line_item_names", "includes", "Pro"),
+            one("recurring_payment.cancel_at_period_end", "yes"),
+            one("recurring_payment.last_payment_status", "is", "DECLINED"),
+        ],
+    }
+    assert describe(parse(all_of(block))) == (
+        "Has a recurring payment that is active and is not billed by the month and whose line item names include “Pro” "
+        "and that ends with its paid period and whose last payment status is declined"
+    )

@@ -247,7 +247,7 @@ def test_an_advanced_search_is_an_address_and_becomes_a_segment(marketer_client:
     page = marketer_client.get(address).content.decode()
     assert "ana@example.com" in page
     assert "ben@example.com" not in page
-    assert "Recurring Payment - Next payment date is before Dec 24, 2026" in page
+    assert "Has a recurring payment whose next payment date is before Dec 24, 2026" in page
     query = parse_qs(urlsplit(address).query)
     assert query["mode"] == ["live"]
     begun = marketer_client.get(reverse("segments:create"), {"conditions": query["conditions"][0]}).content.decode()
