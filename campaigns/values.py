@@ -77,6 +77,7 @@ def samples() -> Values:
         for parent in parents:
             place = place.setdefault(parent, {})
         place[key] = YesNo(tag.sample == "Yes") if tag.sample in ("Yes", "No") else tag.sample
+    values[tags.WORKSPACE]["name"] = settings.WORKSPACE_NAME
     values[tags.ORDER]["items"] = [{"name": "Pro plan", "sku": "pro-monthly", "quantity": 1, "amount": "€49.00"}]
     return values
 

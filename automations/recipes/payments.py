@@ -53,7 +53,8 @@ THANKS = Recipe(
             "thanks",
             "Thank you for your order",
             (
-                "thank you! We received {{ order.total }}. Your order is number {{ order.number }}.",
+                "thank you! We received {{ order.total }}."
+                "{% if order.number %} Your order is number {{ order.number }}.{% endif %}",
                 "If you have a question, answer this mail.",
             ),
         ),

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from automations import demo
+from automations.destinations.models import Destination
 from automations.models import Automation, Run
 from campaigns import delivery, direct, sending
 from campaigns.models import Campaign, SentCopy
@@ -21,6 +22,7 @@ from connections.sources.stripe import events
 from recurring_payments.models import RecurringPayment
 from sandbox.stripe import Sandbox, SandboxAccount, serve
 from sandbox.stripe.demo import NORTHWIND
+from sandbox.webhook_receiver.world import DEMO_SECRET
 from segments.models import Segment
 from tests.automations.conftest import settled, worked
 from tests.connections.conftest import ROWS, work
@@ -114,3 +116,13 @@ def test_elsewhere_it_is_refused(stripe: Sandbox, settings: Any) -> None:
     with pytest.raises(CommandError):
         call_command("demo_automations", stripe.base_url)
     assert not Automation.objects.exists()
+
+
+def test_what_the_demo_sends_is_signed_with_the_secret_its_receiver_knows(settings: Any) -> None:
+    settings.DEMO = True
+    call_command("demo_destinations", "http://127.0.0.1:9/hooks", DEMO_SECRET, "eu:site:key")
+    call_command("demo_destinations", "http://127.0.0.1:10/hooks", DEMO_SECRET, "eu:site:key")
+    webhook = Destination.objects.get(kind=Destination.Kind.WEBHOOK)
+    secret = webhook.open("secret")
+    assert secret
+    assert (secret.open(), webhook.url) == (DEMO_SECRET, "http://127.0.0.1:10/hooks")

@@ -62,6 +62,7 @@ def _webhook(url: str, secret: str, *, is_first: bool) -> Destination | None:
         found.seal("secret", secret)
         found.secret_hint = "whsec_…" + secret[-4:]
         found.previous_secret_sealed = found.previous_secret_until = None
+        found.save()
     if found and addresses.is_local(found.url):
         found.url = url
         setup.change(found)
