@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +26,7 @@ from segments.conditions import parse
 from tests.automations.conftest import on, person, step, worked
 from tests.connections.conftest import ROWS, work
 from tests.journeys.test_segments import answers_held, condition, fill
+from tests.journeys.usable import look
 from users.models import User
 
 pytest.importorskip("playwright")
@@ -67,12 +66,6 @@ def arrive(stripe: Sandbox) -> None:
     work()
     worked()
     sending.drain()
-
-
-def look(page: Any, name: str) -> None:
-    """Keep a picture for people who want to look: PICTURES=folder bin/test tests/journeys."""
-    if folder := os.environ.get("PICTURES"):
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 @pytest.mark.parametrize("width", [1440, 390])
