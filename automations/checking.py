@@ -8,8 +8,8 @@ from typing import Any
 
 from automations import flow
 from automations.declarations import Trigger, action, clean, trigger
+from automations.field_parameters import Conditions, DateField, Mapping
 from automations.models import Automation
-from automations.parameters import Conditions, DateField, Mapping
 
 _EXITS = Conditions(key="exit_conditions", label="Leave when", required=False)
 _ABOUT = Conditions(key="conditions", label="Only contacts who", required=False)

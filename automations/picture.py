@@ -11,9 +11,9 @@ from django.db.models import Count
 from automations import checking, flow
 from automations.checking import Problem
 from automations.declarations import Trigger, action, trigger
+from automations.field_parameters import Conditions
 from automations.models import Automation, Run
 from automations.parameters import Campaign as CampaignParameter
-from automations.parameters import Conditions
 from common.due import State
 
 OPEN = (State.DUE, State.RUNNING, State.HELD)

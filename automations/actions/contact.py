@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from automations import deeds
 from automations.declarations import Action, Json, Outcome, Step, failed, go_on
+from automations.field_parameters import CatalogueField, FieldValue
 from automations.models import Run
-from automations.parameters import CatalogueField, FieldValue, Row, Tag
+from automations.parameters import Row, Tag
 from automations.triggers.contacts import lists
 from automations.wording import value_of
 from common.fields import FieldType, catalogue

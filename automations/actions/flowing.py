@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from automations.declarations import Action, Outcome, Step, end, take
+from automations.field_parameters import Conditions
 from automations.models import Run
-from automations.parameters import Conditions
 from segments import conditions
 from segments.compiling import matches
 

@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from automations.dating import moment_of
 from automations.declarations import Action, Json, Outcome, Step, end, go_on, wait
+from automations.field_parameters import Conditions, DateField
 from automations.models import Run
-from automations.parameters import Choice, Conditions, DateField, Duration, Number, as_timedelta
+from automations.parameters import Choice, Duration, Number, as_timedelta
 from automations.wording import day
 from common.due import database_now
 from common.formats import day_text

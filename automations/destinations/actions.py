@@ -8,8 +8,9 @@ from automations.declarations import Action, Json, Outcome, Step, failed, go_on
 from automations.declarations import register as declare
 from automations.destinations import content, queueing
 from automations.destinations.models import Destination, DestinationQuerySet
+from automations.field_parameters import Mapping
 from automations.models.run import Run
-from automations.parameters import Mapping, Row, Text
+from automations.parameters import Row, Text
 from common.fields import FieldType, catalogue
 
 _EMAIL = [{"from": "contact.email", "to": "email"}]

@@ -7,20 +7,8 @@ from typing import Any
 
 from django import forms
 
-from automations.parameters import (
-    CatalogueField,
-    Choice,
-    DateField,
-    Duration,
-    FieldValue,
-    Number,
-    Parameter,
-    Row,
-    Several,
-    Tag,
-    Text,
-    YesNo,
-)
+from automations.field_parameters import CatalogueField, DateField, FieldValue
+from automations.parameters import Choice, Duration, Number, Parameter, Row, Several, Tag, Text, YesNo
 from automations.wording import choices_of
 from common.fields import Field, FieldType, catalogue
 

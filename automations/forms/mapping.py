@@ -8,7 +8,7 @@ from typing import Any
 
 from django.http import QueryDict
 
-from automations.parameters import Mapping
+from automations.field_parameters import Mapping
 
 _ABOUT = {"contact": "Contact", "recurring_payment": "Recurring payment", "order": "Order"}
 MOST = 100

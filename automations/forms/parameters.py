@@ -11,9 +11,10 @@ from django.forms.boundfield import BoundField
 from django.forms.utils import ErrorDict
 from django.http import QueryDict
 
+from automations.field_parameters import CatalogueField, Conditions, FieldValue, Mapping
 from automations.forms.fields import ParameterField, field_of_catalogue
 from automations.forms.mapping import MappingRows
-from automations.parameters import Campaign, CatalogueField, Conditions, FieldValue, Mapping, Parameter
+from automations.parameters import Campaign, Parameter
 from segments.builder import Builder
 from segments.conditions import ConditionError, Group, as_json, parse_loosely
 

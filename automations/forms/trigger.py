@@ -8,8 +8,9 @@ from django.http import QueryDict
 
 from automations import checking
 from automations.declarations import Trigger
+from automations.field_parameters import Conditions
 from automations.forms.parameters import ParameterForm, Part
-from automations.parameters import Choice, Conditions, Parameter
+from automations.parameters import Choice, Parameter
 
 RUNS, CONDITIONS = "runs", "conditions"
 

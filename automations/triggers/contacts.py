@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from automations import wording
 from automations.declarations import Json, Trigger, everything
-from automations.parameters import CatalogueField, FieldValue, Parameter, Row, Tag
+from automations.field_parameters import CatalogueField, FieldValue
+from automations.parameters import Parameter, Row, Tag
 from automations.triggers import sampling
 from automations.triggers.comparing import went
 from common.fields import catalogue

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from automations import wording
 from automations.declarations import Brought, Json, Sample, Trigger
-from automations.parameters import Choice, DateField, Number
+from automations.field_parameters import DateField
+from automations.parameters import Choice, Number
 from automations.triggers import sampling
 from automations.triggers.recurring import none_synced
 from recurring_payments.models import RecurringPayment

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from automations import wording
 from automations.declarations import Json, Trigger
-from automations.parameters import CatalogueField, Choice, Conditions, FieldValue
+from automations.field_parameters import CatalogueField, Conditions, FieldValue
+from automations.parameters import Choice
 from automations.triggers import sampling
 from automations.triggers.comparing import went
 from common.fields import catalogue

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from automations import lifecycle
+from automations.field_parameters import Conditions
 from automations.forms.parameters import ParameterForm
-from automations.parameters import Conditions
 from automations.views.drafts import changed_meanwhile, found, saved, sheet, write
 from common.htmx import is_fragment
 from users.roles import role_required
