@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from campaigns.models import Campaign, Mail, Sending, Suppression
 from common import due, rows
@@ -17,6 +17,7 @@ from common.due import State
 from contacts.merging import hold_merges
 from contacts.models import Contact, ListMembership
 from segments.compiling import condition_query
+from segments.conditions import ConditionError
 from segments.models import Segment
 from users.models import User
 
@@ -47,7 +48,7 @@ class Audience:
         members = ListMembership.objects.filter(list__in=self.lists).values("contact_id")
         found = Q(pk__in=members) if self.lists else Q(pk__in=[])
         for segment in self.segments:
-            found |= condition_query(segment.group)
+            found |= _members(segment)
         return Contact.objects.present().filter(found, is_test=self.is_test)
 
     def recipients(self) -> QuerySet[Contact]:
@@ -64,6 +65,13 @@ class Audience:
             silent=models.Count("pk", filter=Exists(silent)),
         )
         return Count(counted["all"], counted["without"], counted["silent"])
+
+
+def _members(segment: Segment) -> Q:
+    try:
+        return condition_query(segment.group)
+    except ConditionError as error:
+        raise ConditionError(error.path, f"The segment “{segment}” cannot be asked. {error.message}") from error
 
 
 @dataclass(frozen=True)
@@ -90,22 +98,41 @@ def send(campaign: Campaign, by: User, at: datetime | None = None) -> Sending:
 
 
 @transaction.atomic
-def cancel(campaign: Campaign) -> int:
-    """What has not left yet stays. Before it began, everything is as if nobody had asked. Returns how many stay."""
+def cancel(campaign: Campaign) -> int | None:
+    """What has not left yet stays. Before it began, everything is as if nobody had asked.
+
+    Returns how many mails stay; None when nothing waited any more, and nothing was done.
+    """
     sending = Sending.objects.filter(campaign=campaign).select_for_update().first()
     if sending is None:
-        return 0
-    if sending.queued == 0:
+        return None
+    if sending.queued == 0 and sending.finished_at is None:
         sending.delete()
         return 0
-    if sending.cancelled_at is None:
-        # A worker that is at it finds its claim gone.
-        Sending.objects.filter(pk=sending.pk).update(
-            state=State.DONE, claim_no=F("claim_no") + 1, lease_until=None, cancelled_at=Now(), finished_at=Now()
-        )
     waiting = Mail.objects.filter(campaign=campaign, outcome=Mail.Outcome.QUEUED, handed_at=None)
-    return waiting.update(
+    stay = waiting.update(
         state=State.DONE, outcome=Mail.Outcome.CANCELLED, claim_no=F("claim_no") + 1, lease_until=None
+    )
+    if sending.finished_at and not stay:
+        return None
+    # A worker that is at it finds its claim gone.
+    Sending.objects.filter(pk=sending.pk, cancelled_at=None).update(
+        state=State.DONE,
+        claim_no=F("claim_no") + 1,
+        lease_until=None,
+        cancelled_at=Now(),
+        finished_at=Coalesce("finished_at", Now()),
+    )
+    return stay
+
+
+def retry(campaign: Campaign) -> bool:
+    """Go on at once from where it could not. False when it is not stuck (`Sending.is_stuck`)."""
+    stuck = Q(state=State.DEAD) | Q(state=State.DUE, attempts__gt=0)
+    return bool(
+        Sending.objects.filter(stuck, campaign=campaign).update(
+            state=State.DUE, claims=0, attempts=0, next_attempt_at=Now(), last_error_code="", last_error=""
+        )
     )
 
 
@@ -131,6 +158,8 @@ def _expand(sending: Sending, ends: float) -> int:
             if time.monotonic() > ends:
                 sending.later(timedelta(0))
                 break
+    except ConditionError as error:
+        sending.failed(code="segment", error=f"{error.message} Mend the segment, then try again.")
     except Exception as error:
         logger.exception("A campaign could not be queued", extra={"campaign": sending.campaign_id})
         sending.failed(code=type(error).__name__, error=str(error))

@@ -20,6 +20,7 @@ urlpatterns = [
     path("campaigns/<int:pk>/recipients/count/", sending.count, name="count"),
     path("campaigns/<int:pk>/send/", sending.send, name="send"),
     path("campaigns/<int:pk>/cancel/", sending.cancel, name="cancel"),
+    path("campaigns/<int:pk>/retry/", sending.retry, name="retry"),
     path("campaigns/mails/<int:pk>/", mails.detail, name="mail"),
     path("campaigns/mails/<int:pk>/resend/", mails.resend, name="resend"),
     path("campaigns/copies/<int:pk>/", frames.copy, name="copy-frame"),

@@ -129,6 +129,7 @@ ACCESS: dict[str, str] = {
     "campaigns:count": Role.MARKETER,
     "campaigns:send": Role.MARKETER,
     "campaigns:cancel": Role.MARKETER,
+    "campaigns:retry": Role.MARKETER,
     "campaigns:resend": Role.MARKETER,
     "campaigns:subscribe": Role.MARKETER,
     "campaigns:unsubscribe-contact": Role.MARKETER,

@@ -36,3 +36,8 @@ class Sending(DueRow):
 
     def __str__(self) -> str:
         return f"Sending of {self.campaign}"
+
+    @property
+    def is_stuck(self) -> bool:
+        """Its last try failed, and `last_error` says why. Tried again by itself unless it is dead."""
+        return self.state == State.DEAD or (self.state == State.DUE and self.attempts > 0)

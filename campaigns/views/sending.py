@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from campaigns import delivery, direct, previewing
+from campaigns.confirming import Question
 from campaigns.delivery import Verdict
 from campaigns.direct import Audience, Count
 from campaigns.forms import AudienceForm, SendForm
@@ -21,6 +23,8 @@ from users import audit
 from users.roles import require, role_required
 
 NO_WAY = "There is no way to send mail yet. An admin sets EMAIL_URL on the server; see Settings, Email delivery."
+
+NOTHING_WAITS = "Nothing was left to cancel: no mail of this campaign waits any more."
 
 
 @require_POST
@@ -44,9 +48,10 @@ def test_mail(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
+@transaction.atomic
 def recipients(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Lists and segments; then the question."""
-    campaign = _unsent(pk)
+    campaign = _unsent(pk, held=request.method == "POST")
     form = AudienceForm(request.POST or None, instance=campaign)
     if form.is_valid():
         form.save()
@@ -74,13 +79,16 @@ def count(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
+@transaction.atomic
 def send(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The question with the number, and the yes."""
-    campaign, user = _unsent(pk), require(request, "marketer")
+    """The question with the number, and the yes to it. What became another question meanwhile is asked again."""
+    campaign, user = _unsent(pk, held=request.method == "POST"), require(request, "marketer")
     reached = _count(Audience.of(campaign))
     refused = _refusal(campaign, reached)
+    question = Question.of(campaign, reached.recipients if reached else 0)
     form = SendForm(request.POST or None)
-    if form.is_valid() and not refused:
+    is_other = form.is_bound and not refused and not question.is_meant_by(request.POST.get("confirmed", ""))
+    if form.is_valid() and not refused and not is_other:
         try:
             direct.send(campaign, user, form.time)
         except direct.CannotSend as error:
@@ -89,10 +97,16 @@ def send(request: HttpRequest, pk: int) -> HttpResponseBase:
         audit.record(request, "sent campaign", campaign, recipients=reached.recipients if reached else 0)
         messages.success(request, "The campaign is scheduled" if form.time else "The campaign is going out")
         return redirect(campaign)
-    context = {"form": form, "campaign": campaign, "count": reached, "refused": refused}
-    return render(
-        request, "campaigns/send.html", context, status=422 if form.errors or (form.is_bound and refused) else 200
-    )
+    context = {
+        "form": form,
+        "campaign": campaign,
+        "count": reached,
+        "refused": refused,
+        "question": question,
+        "is_other": is_other,
+    }
+    status = 422 if form.errors or (form.is_bound and refused) else 409 if is_other else 200
+    return render(request, "campaigns/send.html", context, status=status)
 
 
 @require_POST
@@ -100,15 +114,29 @@ def send(request: HttpRequest, pk: int) -> HttpResponseBase:
 def cancel(request: HttpRequest, pk: int) -> HttpResponseBase:
     campaign = get_object_or_404(Campaign, pk=pk)
     stay = direct.cancel(campaign)
+    if stay is None:
+        messages.error(request, NOTHING_WAITS)
+        return redirect(campaign)
     audit.record(request, "cancelled campaign", campaign, kept_back=stay)
     kept = "1 mail was kept back." if stay == 1 else f"{stay:,} mails were kept back."
     messages.success(request, f"The campaign was cancelled. {kept if stay else ''}".strip())
     return redirect(campaign)
 
 
-def _unsent(pk: int) -> Campaign:
-    """A direct campaign that can still be sent. 404 for every other."""
-    campaign = get_object_or_404(Campaign.objects.present(), pk=pk, kind=Campaign.Kind.DIRECT)
+@require_POST
+@role_required("marketer")
+def retry(request: HttpRequest, pk: int) -> HttpResponseBase:
+    campaign = get_object_or_404(Campaign, pk=pk)
+    if direct.retry(campaign):
+        audit.record(request, "retried campaign", campaign)
+        messages.success(request, "The campaign goes on from where it stopped")
+    return redirect(campaign)
+
+
+def _unsent(pk: int, *, held: bool = False) -> Campaign:
+    """A direct campaign that can still be sent; `held`: nobody else changes it meanwhile. 404 for every other."""
+    known = Campaign.objects.present().select_for_update() if held else Campaign.objects.present()
+    campaign = get_object_or_404(known, pk=pk, kind=Campaign.Kind.DIRECT)
     if Sending.objects.filter(campaign=campaign).exists():
         raise Http404
     return campaign

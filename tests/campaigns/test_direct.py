@@ -150,7 +150,57 @@ def test_a_segment_that_cannot_be_asked_is_told(campaign: Campaign, marketer: Us
     campaign.segments.add(Segment.objects.create(name="Gone", conditions=gone))
     direct.send(campaign, marketer)
     assert direct.drain() == 0
-    assert Sending.objects.get().last_error
+    assert "The segment “Gone” cannot be asked" in Sending.objects.get().last_error
+
+
+def test_one_that_got_stuck_says_why_and_goes_on_where_it_stopped(
+    campaign: Campaign, marketer: User, marketer_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten are reached, then its segment cannot be asked any more, until it failed for good."""
+    from segments.models import Segment
+
+    monkeypatch.setattr(direct, "PAGE", 10)
+    readers(15)
+    everybody = {"match": "all", "items": [{"field": "contact.first_name", "operator": "is_not", "value": "x"}]}
+    segment = Segment.objects.create(name="All", conditions=everybody)
+    campaign.segments.add(segment)
+    direct.send(campaign, marketer)
+    (claimed,) = Sending.objects.claim(1)
+    assert direct._page(claimed) == 10
+    gone = {"match": "all", "items": [{"field": "contact.field:gone", "operator": "is", "value": "x"}]}
+    Segment.objects.update(conditions=gone)
+    Sending.objects.update(state="due", attempts=10)
+    assert direct.drain() == 0
+    page = marketer_client.get(campaign.get_absolute_url()).content.decode()
+    assert "could not be sent" in page and "The segment “All” cannot be asked" in page and "10 contacts" in page
+    assert "Cancel this campaign?" in page
+    Segment.objects.update(conditions=everybody)
+    marketer_client.post(reverse("campaigns:retry", args=[campaign.pk]))
+    assert direct.drain() == 5
+    assert (
+        reverse("campaigns:retry", args=[campaign.pk])
+        not in marketer_client.get(campaign.get_absolute_url()).content.decode()
+    )
+    assert Mail.objects.count() == 15
+
+
+def test_a_failed_one_can_be_cancelled(campaign: Campaign, marketer: User) -> None:
+    direct.send(campaign, marketer)
+    Sending.objects.update(state="dead", queued=1)
+    assert direct.cancel(campaign) == 0
+    assert Sending.objects.get().cancelled_at
+
+
+def test_cancelling_what_is_over_does_nothing_and_says_so(
+    mail_server: MailServer, campaign: Campaign, marketer: User, marketer_client: Client
+) -> None:
+    readers(2)
+    direct.send(campaign, marketer)
+    direct.drain()
+    sending.drain()
+    page = marketer_client.post(reverse("campaigns:cancel", args=[campaign.pk]), follow=True).content.decode()
+    assert "Nothing was left to cancel" in page and ">Sent</span>" in page
+    assert Sending.objects.get().cancelled_at is None
 
 
 def test_who_is_merged_while_it_goes_out_gets_it_once(

@@ -9,9 +9,11 @@ from django.conf import settings as django_settings
 from django.core import mail as outbox
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from campaigns import sending
-from campaigns.models import Campaign, DeliverySettings, Mail, SentCopy, Suppression
+from campaigns.confirming import Question
+from campaigns.models import Campaign, DeliverySettings, Mail, Sending, SentCopy, Suppression
 from campaigns.suppressing import suppress
 from contacts.models import Contact, ContactList
 from segments.models import Segment
@@ -166,25 +168,86 @@ def test_what_cannot_be_sent_says_why(marketer_client: Client, make_campaign: Ma
     assert not hasattr(Campaign.objects.get(), "sending")
 
 
+def said_yes(client: Client, campaign: Campaign, **answer: str) -> Any:
+    url = reverse("campaigns:send", args=[campaign.pk])
+    return client.post(url, {"confirmed": str(client.get(url).context["question"]), **answer})
+
+
+@pytest.mark.parametrize("meanwhile", ["content", "segment", "list", "number"])
+def test_a_yes_is_a_yes_to_what_was_asked(
+    marketer_client: Client,
+    make_campaign: MakeCampaign,
+    make_contact: MakeContact,
+    readers: ContactList,
+    meanwhile: str,
+) -> None:
+    campaign = make_campaign(kind="direct")
+    campaign.lists.add(readers)
+    segment = Segment.objects.create(name="All Jos", conditions=conditions("Jo"))
+    campaign.segments.add(segment)
+    url = reverse("campaigns:send", args=[campaign.pk])
+    confirmed = str(marketer_client.get(url).context["question"])
+    match meanwhile:
+        case "content":
+            marketer_client.post(reverse("campaigns:edit", args=[campaign.pk]), WRITTEN | {"html": "<p>Other</p>"})
+        case "segment":
+            Segment.objects.update(conditions=conditions("Reader0"))
+        case "list":
+            campaign.lists.add(ContactList.objects.create(name="Nobody"))
+        case "number":
+            readers.contacts.add(make_contact("new@example.com"))
+    again = marketer_client.post(url, {"when": "now", "confirmed": confirmed})
+    assert again.status_code == 409 and "Something changed since you were asked" in again.content.decode()
+    assert not hasattr(Campaign.objects.get(), "sending")
+    asked = str(again.context["question"])
+    assert marketer_client.post(url, {"when": "now", "confirmed": asked}).status_code == 302
+
+
+def test_of_a_thousand_recipients_a_few_more_are_the_same_question() -> None:
+    asked = Question("same", 1000)
+    assert asked.is_meant_by("same.1000") and asked.is_meant_by("same.1010") and asked.is_meant_by("same.991")
+    for other in ("same.1011", "same.989", "other.1000", "same.", "same", "", "same.x", "same." + "9" * 30):
+        assert not asked.is_meant_by(other)
+
+
+def test_the_list_costs_the_same_for_one_campaign_and_for_many(
+    marketer_client: Client, make_campaign: MakeCampaign, marketer: User, django_assert_max_num_queries: Any
+) -> None:
+    made = [make_campaign(kind="direct", name=f"C{number}") for number in range(12)]
+    now = timezone.now()
+    Sending.objects.bulk_create(
+        Sending(campaign=one, by=marketer, starts_at=now, finished_at=now, state="done", queued=3) for one in made
+    )
+    with django_assert_max_num_queries(12):
+        page = marketer_client.get(reverse("campaigns:list")).content.decode()
+    assert page.count(">Sent</span>") >= 12
+
+
 def test_a_sent_campaign_stays_as_it_is(
     marketer_client: Client, make_campaign: MakeCampaign, readers: ContactList
 ) -> None:
     campaign = make_campaign(kind="direct")
     campaign.lists.add(readers)
-    response = marketer_client.post(reverse("campaigns:send", args=[campaign.pk]), {"when": "now"})
+    response = said_yes(marketer_client, campaign, when="now")
     assert response["Location"] == campaign.get_absolute_url()
-    page = marketer_client.post(reverse("campaigns:edit", args=[campaign.pk]), WRITTEN, follow=True)
-    assert "went out already" in page.content.decode()
+    opened = marketer_client.get(reverse("campaigns:edit", args=[campaign.pk]), follow=True)
+    assert "went out already" in opened.content.decode()
+    # Who was writing meanwhile keeps the text, and may save it as another one.
+    text = WRITTEN | {"kind": "direct", "html": "<p>Written for an hour</p>"}
+    page = marketer_client.post(reverse("campaigns:edit", args=[campaign.pk]), text)
+    assert page.status_code == 409 and "Written for an hour" in page.content.decode()
+    assert f'formaction="{reverse("campaigns:create")}"' in page.content.decode()
+    campaign.refresh_from_db()
+    assert "Written" not in campaign.html
     assert marketer_client.get(reverse("campaigns:send", args=[campaign.pk])).status_code == 404
 
 
 def test_a_time_that_is_over_is_refused(marketer_client: Client, make_campaign: MakeCampaign, readers: Any) -> None:
     campaign = make_campaign(kind="direct")
     campaign.lists.add(readers)
-    url = reverse("campaigns:send", args=[campaign.pk])
-    assert marketer_client.post(url, {"when": "later", "at": "2020-01-01T10:00"}).status_code == 422
-    assert marketer_client.post(url, {"when": "later"}).status_code == 422
-    marketer_client.post(url, {"when": "later", "at": "2099-01-01T10:00"})
+    assert said_yes(marketer_client, campaign, when="later", at="2020-01-01T10:00").status_code == 422
+    assert said_yes(marketer_client, campaign, when="later").status_code == 422
+    said_yes(marketer_client, campaign, when="later", at="2099-01-01T10:00")
     assert "Scheduled" in marketer_client.get(campaign.get_absolute_url()).content.decode()
 
 
