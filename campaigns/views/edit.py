@@ -49,8 +49,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
     known = Campaign.objects.select_for_update() if request.method == "POST" else Campaign.objects.all()
     campaign = get_object_or_404(known, pk=pk)
     if Sending.objects.filter(campaign=campaign).exists():
-        messages.error(request, SENT)
-        return redirect(campaign)
+        return _went_out(request, campaign)
     form = CampaignForm(request.POST or None, instance=campaign)
     if not form.is_valid():
         return _editor(request, form, campaign)
@@ -99,13 +98,25 @@ def _saved(request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
     return redirect(own_address(request, "back") or campaign.get_absolute_url())
 
 
-def _editor(request: HttpRequest, form: CampaignForm, campaign: Campaign | None = None) -> HttpResponseBase:
+def _went_out(request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
+    """Somebody sent it while this was written. The text stays in its form, to be saved as another campaign."""
+    if request.method != "POST":
+        messages.error(request, SENT)
+        return redirect(campaign)
+    return _editor(request, CampaignForm(request.POST, instance=campaign), campaign, went_out=True)
+
+
+def _editor(
+    request: HttpRequest, form: CampaignForm, campaign: Campaign | None = None, *, went_out: bool = False
+) -> HttpResponseBase:
     is_direct = form.kind == Campaign.Kind.DIRECT
     context: dict[str, Any] = {
         "form": form,
         "campaign": campaign,
         "is_direct": is_direct,
+        "went_out": went_out,
         "groups": tags.grouped(tags.allowed(is_direct=is_direct)),
         "suggested": suggested(),
     }
-    return render(request, "campaigns/edit.html", context, status=422 if form.errors else 200)
+    status = 409 if went_out else 422 if form.errors else 200
+    return render(request, "campaigns/edit.html", context, status=status)

@@ -237,6 +237,7 @@ def test_a_sent_campaign_stays_as_it_is(
     page = marketer_client.post(reverse("campaigns:edit", args=[campaign.pk]), text)
     assert page.status_code == 409 and "Written for an hour" in page.content.decode()
     assert f'formaction="{reverse("campaigns:create")}"' in page.content.decode()
+    assert '<input type="hidden" name="kind" value="direct">' in page.content.decode()
     campaign.refresh_from_db()
     assert "Written" not in campaign.html
     assert marketer_client.get(reverse("campaigns:send", args=[campaign.pk])).status_code == 404
