@@ -10,6 +10,8 @@ from html.parser import HTMLParser
 
 import nh3
 
+from campaigns.styles import filtered
+
 _NAMES = (
     "a abbr address article aside b big blockquote br caption center cite code col colgroup dd del div dl dt em "
     "figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav ol p pre q s samp "
@@ -34,13 +36,20 @@ _ATTRIBUTES = {
     "style": {"type", "media"},
     "time": {"datetime"},
 }
-_ACTIVE_STYLE = re.compile(r"expression\s*\(|javascript:|vbscript:|-moz-binding|behavior\s*:|@import", re.IGNORECASE)
+_STYLE = re.compile(r'(<style(?:\s+[\w:-]+="[^"]*")*\s*>)(.*?)(</style>|\Z)', re.DOTALL | re.IGNORECASE)
 # What people may wonder about when it is gone from their mail.
 _TOLD = ("script", "iframe", "object", "embed", "form", "input", "button", "video", "audio", "svg", "link", "base")
 
 
 def clean(html: str) -> str:
     """Safe to show and to send."""
+    cleaned = _cleaned(html)
+    styled = _STYLE.sub(lambda found: found[1] + filtered(found[2]) + found[3], cleaned)
+    # Again where something went: it may have stood in what only looked like a style element.
+    return cleaned if styled == cleaned else _cleaned(styled)
+
+
+def _cleaned(html: str) -> str:
     return nh3.clean(
         html,
         tags=set(_TAGS),
@@ -73,7 +82,7 @@ class _Finder(HTMLParser):
 
 def _filter(tag: str, name: str, value: str) -> str | None:
     if name == "style":
-        return None if _ACTIVE_STYLE.search(value) else value
+        return filtered(value) or None
     # Pictures only by https: others would be blocked, or would tell everybody on the way what was read.
     if name in ("src", "background"):
         return value if value.startswith("https://") else None
