@@ -1,4 +1,7 @@
-"""Who uses a segment. Campaigns and automations register how to find theirs, so none is deleted from under them."""
+"""Who uses a segment. Campaigns register how to find theirs, so none is deleted from under them.
+
+Automations keep conditions of their own, made from a segment or not, so they use none.
+"""
 
 from __future__ import annotations
 
