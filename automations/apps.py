@@ -5,7 +5,7 @@ class AutomationsConfig(AppConfig):
     name = "automations"
 
     def ready(self) -> None:
-        from automations import actions, health, idle, navigation, panels, renaming, runs, triggers
+        from automations import actions, health, idle, navigation, panels, renaming, runs, sent_campaigns, triggers
         from automations.destinations import registering
         from contacts import merging, tagging
 
@@ -15,6 +15,7 @@ class AutomationsConfig(AppConfig):
         idle.register()
         navigation.register()
         panels.register()
+        sent_campaigns.register()
         merging.register("automation runs", runs.follow_merge)
         tagging.keep_names(renaming.tag_renamed)
         registering.register()

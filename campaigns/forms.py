@@ -13,6 +13,7 @@ from campaigns.models import Campaign, DeliverySettings
 from campaigns.personalization import problems
 from campaigns.rendering import one_line
 from campaigns.templating import LONGEST_SOURCE
+from campaigns.usage import broken_uses
 from common.meanwhile import MeanwhileForm
 from common.text import storable
 from contacts.models import ContactList
@@ -99,6 +100,10 @@ class CampaignForm(MeanwhileForm):
             values.get("html", "").strip() or values.get("text", "").strip()
         ):
             self.add_error("html", "Write something: a mail needs HTML or plain text.")
+        if not self.errors:
+            content = Campaign(**{name: values[name] for name in ("subject", "preheader", "html", "text")})
+            for reason in broken_uses(self.instance, content):
+                self.add_error(None, reason)
         return values
 
     def _checked(self, name: str, source: str) -> str:

@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from campaigns import delivery, mailbox, tags
+from campaigns import delivery, mailbox, tags, usage
 from campaigns.models import Campaign, Mail, Sending
 from campaigns.previewing import preview
 from campaigns.rendering import CannotRender
@@ -98,6 +98,7 @@ def about(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     return {
         "campaign": campaign,
         "sending": sending,
+        "uses": usage.uses(campaign),
         "standing": standing(campaign, sending, numbers.queued),
         "figures": numbers,
         "page": page,

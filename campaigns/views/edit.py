@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from campaigns import tags
+from campaigns import tags, usage
 from campaigns.cleaning import removed
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign, Sending
@@ -82,6 +82,10 @@ def archive(request: HttpRequest, pk: int, archived: bool) -> HttpResponseBase:
     queued = figures([campaign])[pk].queued
     if archived and standing(campaign, getattr(campaign, "sending", None), queued).word in ("Scheduled", "Sending"):
         messages.error(request, UNFINISHED)
+        return redirect(campaign)
+    if archived and (found := usage.uses(campaign)):
+        names = ", ".join(f"“{use.label}”" for use in found)
+        messages.error(request, f"This mail is sent by {names}. Take it out there, or archive the automation, first.")
         return redirect(campaign)
     Campaign.objects.filter(pk=pk).update(archived_at=timezone.now() if archived else None)
     audit.record(request, "archived campaign" if archived else "restored campaign", campaign)

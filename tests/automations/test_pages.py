@@ -13,6 +13,7 @@ from automations import checking, lifecycle, runs
 from automations.actions.mailing import NO_EVENT
 from automations.forms.automation import AutomationForm
 from automations.models import Automation, Run
+from campaigns import usage
 from campaigns.models import Campaign
 from contacts.models import Contact, ContactList, Tag
 from tests.automations.conftest import Make, having, on, person, step, tagged, worked
@@ -433,3 +434,41 @@ def test_a_mail_with_event_tags_is_refused_where_no_event_starts_it(automation: 
     assert [problem.message for problem in checking.problems(draft)] == [NO_EVENT]
     by_order = lifecycle.create("By order", None, triggers=[on("order_paid")], steps=steps)
     assert checking.problems(by_order) == []
+
+
+def test_a_mail_is_neither_broken_nor_put_away_under_an_automation(marketer_client: Client, automation: Make) -> None:
+    mail = Campaign.objects.create(name="Welcome", subject="Welcome", html="<p>Hello</p>")
+    sends = automation(on("tag_added"), [step("send_mail", campaign=mail.pk)], name="Greeting")
+    assert f'href="{sends.get_absolute_url()}"' in marketer_client.get(mail.get_absolute_url()).content.decode()
+    url = reverse("campaigns:edit", args=[mail.pk])
+    written = {"name": "Welcome", "subject": "Welcome"}
+    for html, words in (
+        ("{{ order.total }}", "order tags"),
+        ("{{ recurring_payment.plan_name }}", "payment tags"),
+    ):
+        refused = marketer_client.post(url, written | {"html": html})
+        assert refused.status_code == 422
+        assert "“Greeting” sends this mail" in refused.content.decode() and words in refused.content.decode()
+    assert marketer_client.post(url, written | {"html": "<p>Hi</p>"}).status_code == 302
+    away = marketer_client.post(reverse("campaigns:archive", args=[mail.pk]), follow=True).content.decode()
+    assert "This mail is sent by “Greeting”" in away
+    mail.refresh_from_db()
+    assert mail.html == "<p>Hi</p>" and mail.archived_at is None
+    lifecycle.archive(sends.pk)
+    marketer_client.post(reverse("campaigns:archive", args=[mail.pk]))
+    mail.refresh_from_db()
+    assert mail.archived_at
+
+
+def test_a_mail_that_contacts_of_an_old_version_still_get_is_in_use(automation: Make) -> None:
+    """They finish on the one they entered."""
+    mail = Campaign.objects.create(name="Late", subject="Late", html="<p>Hello</p>")
+    waits = [step("wait", duration={"amount": 1, "unit": "hours"}), step("send_mail", 2, campaign=mail.pk)]
+    made = automation(on("tag_added"), waits)
+    tagged(person("ana@example.com"), "vip")
+    worked()
+    lifecycle.save_draft(made.pk, again(made).revision, steps=[step("wait", duration={"amount": 1, "unit": "hours"})])
+    lifecycle.activate(made.pk, None)
+    assert [use.label for use in usage.uses(mail)] == [made.name]
+    Run.objects.update(state="done")
+    assert usage.uses(mail) == []
