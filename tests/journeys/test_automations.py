@@ -77,7 +77,7 @@ def test_a_failed_payment_reminder_from_nothing_to_the_mailbox(
     reminder: Campaign,
     width: int,
 ) -> None:
-    """C002, A037, B047, B049, B050, B041: by clicks; only the change to failed starts it, once for a contact."""
+    """C002, A037, B047, B049, B050, B041: by clicks; only active to failed starts it, once for a contact."""
     subscription = account.subscribe()
     arrive(stripe)
     size = {"width": width, "height": 900}
@@ -87,6 +87,7 @@ def test_a_failed_payment_reminder_from_nothing_to_the_mailbox(
     page.locator("dialog").get_by_role("button", name="Create automation").click()
     page.get_by_role("link", name="Choose a trigger").click()
     page.get_by_role("link", name=re.compile("^Recurring payment updated")).click()
+    page.locator("#id_p-from").select_option("PAUSED")
     page.get_by_label("To", exact=False).last.select_option("PAYMENT_FAILED")
     page.get_by_label("Runs").select_option("once")
     page.get_by_role("button", name="Save trigger").click()
@@ -100,6 +101,16 @@ def test_a_failed_payment_reminder_from_nothing_to_the_mailbox(
     look(page, f"automation-{width}")
     page.get_by_role("button", name="Activate").click()
     page.get_by_text("You are connected", exact=False).first.wait_for()
+    account.fail_payment(subscription["id"])
+    arrive(stripe)
+    account.recover(subscription["id"])
+    arrive(stripe)
+    assert not Run.objects.exists()
+    page.locator("#trigger-0-edit").click()
+    page.locator("#id_p-from").select_option("ACTIVE")
+    page.get_by_role("button", name="Save trigger").click()
+    page.get_by_role("button", name="Activate changes").click()
+    page.get_by_text("Version 2", exact=False).first.wait_for()
     account.fail_payment(subscription["id"])
     arrive(stripe)
     payment = RecurringPayment.objects.get()
