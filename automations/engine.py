@@ -271,7 +271,7 @@ def _fail(run: Run, known: _Known, outcome: Outcome, started: datetime) -> None:
 def _leaves(run: Run, known: _Known, version: AutomationVersion) -> str:
     """Why the run ends before this step; "" if it goes on."""
     if run.order_id is None and run.trigger.startswith("order_"):
-        return "The order turned out to be part of another one."
+        return "The order is not there any more."
     group = known.exit_of(version)
     return "Matched the conditions to leave." if group and matches(group, run.contact_id) else ""
 

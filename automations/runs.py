@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import F, QuerySet
@@ -12,6 +13,7 @@ from automations.models import Run, RunStep
 from common.due import State
 
 LONGEST_BODY = 4000
+DOUBLED = "The order turned out to be part of another one, which is in this automation already."
 
 
 def stop(runs: QuerySet[Run], reason: str) -> int:
@@ -56,3 +58,23 @@ def follow_merge(from_id: int, to_id: int, only: list[int] | None) -> list[int]:
     Run.objects.filter(pk__in=ids, runs_once=True, automation__in=there).update(runs_once=False)
     Run.objects.filter(pk__in=ids).update(contact=to_id)
     return ids
+
+
+def follow_order(heirs: Mapping[int, int]) -> None:
+    """Runs about orders that turned out to be one go on with the one that stays (see `orders.merging.Follow`).
+
+    What both of them told started two runs: the second one ends, unless it is over.
+    """
+    both = Run.objects.get_queryset().filter(order__in=[*heirs, *heirs.values()])
+    found = list(both.order_by("pk").select_for_update(no_key=True))
+    told: set[tuple[Any, ...]] = set()
+    for run in sorted(found, key=lambda run: (not run.is_over, run.pk)):
+        stays = heirs.get(run.order_id or 0, run.order_id)
+        if stays != run.order_id:
+            Run.objects.filter(pk=run.pk).update(order_id=stays)
+        # Money goes back in parts, each of them told.
+        part = run.event.get("refunded") if run.trigger == "order_refunded" else None
+        same = (run.automation_id, stays, run.trigger, part)
+        if same in told:
+            stop(Run.objects.get_queryset().filter(pk=run.pk), DOUBLED)
+        told.add(same)

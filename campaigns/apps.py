@@ -7,6 +7,7 @@ class CampaignsConfig(AppConfig):
     def ready(self) -> None:
         from campaigns import health, merged, navigation, panels, receiving, uses, work
         from contacts import merging
+        from orders import merging as order_merging
 
         health.register()
         navigation.register()
@@ -15,3 +16,4 @@ class CampaignsConfig(AppConfig):
         uses.register()
         work.register()
         merging.register("mails", merged.follow_merge)
+        order_merging.register("mails", order_merging.rows_of(Mail))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -136,6 +137,10 @@ def _send(mails: list[Mail]) -> bool:
         if time.monotonic() - renewed > RENEW_AFTER:
             _renew(mails[place:])
             renewed = time.monotonic()
+        if mail.order_id and mail.order is None:
+            # Claimed before its order became part of another one; the next claim knows which.
+            mail.later(timedelta(0))
+            continue
         try:
             rendered = _rendered(mail, settings, fields)
         except CannotRender as error:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from common import rows
 from common.origin import Origin
 from contacts.activities import record_activities
-from orders import activities
+from orders import activities, merging
 from orders.activities import State, Telling
 from orders.models import Order, OrderItem, OrderReference
 
@@ -169,6 +169,7 @@ def _merge(known: _Known, merged: list[tuple[Order, list[Order]]]) -> None:
     activities.merge(merged)
     gone = sorted(heirs)
     rows.execute(_TAKE_OVER, [gone, [heirs[pk].pk for pk in gone]])
+    merging.follow({pk: heirs[pk].pk for pk in gone})
     Order.objects.filter(pk__in=gone).delete()
     for index in (known.by_reference, known.by_id):
         index.update({key: heirs[held.pk] for key, held in index.items() if held.pk in heirs})

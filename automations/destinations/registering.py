@@ -8,6 +8,7 @@ from common import health, settings_menu
 from common.due import State
 from connections import idle
 from contacts import merging
+from orders import merging as order_merging
 
 
 def register() -> None:
@@ -18,6 +19,7 @@ def register() -> None:
     health.register("deliveries", waits_since, worked_by="stripe")
     idle.register("deliveries", sending.drain, _now)
     merging.register("deliveries", merging.rows_of(Delivery))
+    order_merging.register("deliveries", order_merging.rows_of(Delivery))
 
 
 def _now() -> int:
