@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
+from secrets import token_hex
 from typing import Any
 
 Step = dict[str, Any]
@@ -51,6 +52,11 @@ def into(steps: Steps, step_id: str, branch: str) -> str:
 def new_id(steps: Steps) -> str:
     numbers = [int(step["id"][1:]) for step in walk(steps) if step["id"][1:].isdecimal()]
     return f"s{max(numbers, default=0) + 1}"
+
+
+def with_ids(triggers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The triggers, each with an id that no other ever has: not even one that was removed."""
+    return [one if one.get("id") else {"id": f"t{token_hex(4)}", **one} for one in triggers]
 
 
 def insert(steps: Steps, step: Step, *, parent: str = "", branch: str = "", position: int = 0) -> Steps:

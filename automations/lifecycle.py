@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Now
 
-from automations import checking, runs
+from automations import checking, flow, runs
 from automations.declarations import trigger
 from automations.models import Automation, AutomationVersion, DateWatch, Run
 from common.due import State
@@ -19,6 +19,10 @@ from users.models import User
 
 class ChangedMeanwhile(Exception):
     """Somebody else saved the draft after it was opened."""
+
+
+class IsArchived(Exception):
+    """It is out of use until somebody restores it."""
 
 
 class NotReady(Exception):
@@ -30,6 +34,7 @@ class NotReady(Exception):
 
 
 def create(name: str, by: User | None, **values: Any) -> Automation:
+    values["triggers"] = flow.with_ids(values.get("triggers", []))
     return Automation.objects.create(name=name[:150], created_by=by, **values)
 
 
@@ -39,6 +44,8 @@ def save_draft(automation_id: int, revision: int, **values: Any) -> Automation:
     automation = Automation.objects.select_for_update(no_key=True).get(pk=automation_id)
     if automation.revision != revision:
         raise ChangedMeanwhile
+    if "triggers" in values:
+        values["triggers"] = flow.with_ids(values["triggers"])
     for name, value in values.items():
         setattr(automation, name, value)
     automation.revision += 1
@@ -47,9 +54,16 @@ def save_draft(automation_id: int, revision: int, **values: Any) -> Automation:
 
 
 @transaction.atomic
-def activate(automation_id: int, by: User | None) -> AutomationVersion:
-    """Make the draft a version and let it run. NotReady. The same draft again makes no second version."""
+def activate(automation_id: int, by: User | None, revision: int | None = None) -> AutomationVersion:
+    """Make the draft a version and let it run. The same draft again makes no second version.
+
+    NotReady, IsArchived; ChangedMeanwhile if the draft is no longer the revision that somebody looked at.
+    """
     automation = Automation.objects.select_for_update(no_key=True).get(pk=automation_id)
+    if automation.state == Automation.State.ARCHIVED:
+        raise IsArchived
+    if revision is not None and automation.revision != revision:
+        raise ChangedMeanwhile
     if problems := checking.problems(automation):
         raise NotReady(problems)
     reached = _reached(automation)

@@ -21,6 +21,7 @@ OPEN = (State.DUE, State.RUNNING, State.HELD)
 
 @dataclass(frozen=True)
 class ShownTrigger:
+    id: str
     position: int
     label: str
     icon: str
@@ -104,7 +105,8 @@ def _trigger(one: dict[str, Any], place: int, problems: dict[str, list[str]]) ->
     declared = trigger(one["key"])
     wrong = tuple(problems[f"triggers.{place}"])
     if declared is None:
-        return ShownTrigger(place, "A trigger that does not exist any more", "circle-alert", "", "", (), False, wrong)
+        gone = "A trigger that does not exist any more"
+        return ShownTrigger(one["id"], place, gone, "circle-alert", "", "", (), False, wrong)
     parameters = one.get("parameters", {})
     sentence = declared.sentence(parameters)
     lines = (
@@ -120,7 +122,15 @@ def _trigger(one: dict[str, Any], place: int, problems: dict[str, list[str]]) ->
         lines.append(("Only contacts who match", _words(Conditions(key="c", label=""), one["conditions"])))
     lines.append(("Runs", "Once for each contact" if one.get("once") else "Every time"))
     return ShownTrigger(
-        place, declared.label, declared.icon, declared.section, sentence, tuple(lines), declared.instant, wrong
+        id=one["id"],
+        position=place,
+        label=declared.label,
+        icon=declared.icon,
+        section=declared.section,
+        sentence=sentence,
+        lines=tuple(lines),
+        instant=declared.instant,
+        problems=wrong,
     )
 
 

@@ -21,7 +21,7 @@ class Flow(models.Model):
     triggers = models.JSONField(
         default=list,
         blank=True,
-        help_text='[{"key", "parameters", "conditions": segment or null, "once": bool}]: any of them starts it',
+        help_text='[{"id", "key", "parameters", "conditions": segment or null, "once": bool}]: any of them starts it',
     )
     steps = models.JSONField(default=list, blank=True, help_text="the tree of automations.flow")
     exit_conditions = models.JSONField(

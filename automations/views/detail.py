@@ -11,12 +11,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from automations import figures, lifecycle
 from automations.forms.automation import AutomationForm
 from automations.models import Automation
-from automations.views.drafts import found, of_flow, saved, sheet
+from automations.views.drafts import changed_meanwhile, found, of_flow, revision_of, saved, sheet
 from common.htmx import is_fragment
 from users import audit
 from users.roles import require, role_required
 
 INSIDE = "Pause the automation first and end its runs: contacts of the other kind are inside."
+ARCHIVED = "This automation is archived. Restore it as a draft first."
 
 
 @require_safe
@@ -71,7 +72,12 @@ def activate(request: HttpRequest, pk: int) -> HttpResponseBase:
     automation = found(pk)
     is_first = automation.current_id is None
     try:
-        version = lifecycle.activate(pk, require(request, "marketer"))
+        version = lifecycle.activate(pk, require(request, "marketer"), revision_of(request, automation))
+    except lifecycle.ChangedMeanwhile:
+        return changed_meanwhile(request, pk)
+    except lifecycle.IsArchived:
+        messages.error(request, ARCHIVED)
+        return redirect(automation)
     except lifecycle.NotReady:
         context = {**of_flow(request, automation), "refused": True}
         return render(request, "automations/detail.html", context, status=422)

@@ -20,6 +20,8 @@ from automations.views.drafts import answer, changed_meanwhile, found, saved, sh
 from common.htmx import is_fragment
 from users.roles import role_required
 
+_STEP_GONE = "Somebody else removed this step meanwhile."
+_WHERE_NOW = "Somebody else changed this automation meanwhile. Choose again where the step is to go."
 _MEANWHILE = "Somebody else changed this automation meanwhile. Save again to keep your step."
 
 
@@ -93,10 +95,7 @@ def move(request: HttpRequest, pk: int, step: str) -> HttpResponseBase:
     automation = found(pk)
     _at(automation, step)
     if request.method != "POST":
-        shown = picture.of(automation)
-        context = {"places": _places(flow.remove(automation.steps, step)), "step": step, "picture": shown}
-        context["label"] = picture.label(_at(automation, step))
-        return sheet(request, automation, "automations/_move.html", context)
+        return _asked_where(request, automation, step)
     parent, _, rest = request.POST.get("place", "").partition("|")
     branch, _, position = rest.partition("|")
     where = Where.of({"parent": parent, "branch": branch, "position": position})
@@ -106,8 +105,18 @@ def move(request: HttpRequest, pk: int, step: str) -> HttpResponseBase:
     except flow.NoSuchStep as error:
         raise Http404 from error
     except lifecycle.ChangedMeanwhile:
-        return changed_meanwhile(request, pk)
+        return _asked_where(request, found(pk), step, _WHERE_NOW)
     return saved(request, automation, "Step moved")
+
+
+def _asked_where(request: HttpRequest, automation: Automation, step: str, problem: str = "") -> HttpResponseBase:
+    """The places there are now; none for a step that somebody removed."""
+    stored = flow.find(automation.steps, step)
+    context: dict[str, Any] = {"step": step, "problem": problem if stored else _STEP_GONE}
+    if stored:
+        context |= {"places": _places(flow.remove(automation.steps, step)), "label": picture.label(stored)}
+    fragment = "_move_form" if problem and is_fragment(request) else "_move"
+    return sheet(request, automation, f"automations/{fragment}.html", context, status=409 if problem else 200)
 
 
 def _places(steps: flow.Steps, parent: str = "", branch: str = "", label: str = "") -> list[dict[str, str]]:
@@ -139,8 +148,9 @@ def _form(
         try:
             return _save(request, automation, form, where, step)
         except lifecycle.ChangedMeanwhile:
-            form.problems.append(_MEANWHILE)
             automation, status = found(automation.pk), 409
+            is_gone = step and flow.find(automation.steps, step) is None
+            form.problems.append(_STEP_GONE if is_gone else _MEANWHILE)
     elif data is not None and not form.acted:
         status = 422
     fragment = "_step_form" if data is not None and is_fragment(request) else "_step"

@@ -21,7 +21,7 @@ from users.roles import role_required
 @require_safe
 @role_required("marketer")
 def choose(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """`?instead=0` puts the chosen one in the place of another."""
+    """`?instead=` the id of a trigger puts the chosen one in its place."""
     sections = [
         {
             "name": name,
@@ -45,29 +45,29 @@ def _why_not(offered: list[Trigger]) -> tuple[str, ...]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
 def add(request: HttpRequest, pk: int, key: str) -> HttpResponseBase:
-    automation = found(pk)
-    declared = _declared(key)
+    automation, declared = found(pk), _declared(key)
     instead = request.GET.get("instead", "")
-    place = int(instead) if instead.isdecimal() and int(instead) < len(automation.triggers) else None
-    url = reverse("automations:trigger-add", args=[pk, key]) + (f"?instead={place}" if place is not None else "")
-    return _form(request, automation, declared, url, place, {})
+    return _form(request, automation, declared, instead if _find(automation, instead) else "", {})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
-def edit(request: HttpRequest, pk: int, position: int) -> HttpResponseBase:
+def edit(request: HttpRequest, pk: int, place: str) -> HttpResponseBase:
     automation = found(pk)
-    stored = _at(automation, position)
-    url = reverse("automations:trigger", args=[pk, position])
-    return _form(request, automation, _declared(stored["key"]), url, position, stored)
+    stored = _find(automation, place)
+    if stored is None and request.method == "POST":
+        # Somebody removed it meanwhile: what was written is not lost.
+        return _form(request, automation, _declared(request.POST.get("key", "")), place, {})
+    stored = _at(automation, place)
+    return _form(request, automation, _declared(stored["key"]), place, stored)
 
 
 @require_POST
 @role_required("marketer")
-def remove(request: HttpRequest, pk: int, position: int) -> HttpResponseBase:
+def remove(request: HttpRequest, pk: int, place: str) -> HttpResponseBase:
     automation = found(pk)
-    _at(automation, position)
-    rest = [one for place, one in enumerate(automation.triggers) if place != position]
+    _at(automation, place)
+    rest = [one for one in automation.triggers if one["id"] != place]
     try:
         write(request, automation, triggers=rest)
     except lifecycle.ChangedMeanwhile:
@@ -76,37 +76,51 @@ def remove(request: HttpRequest, pk: int, position: int) -> HttpResponseBase:
 
 
 def _form(
-    request: HttpRequest, automation: Automation, declared: Trigger, url: str, place: int | None, stored: dict[str, Any]
+    request: HttpRequest, automation: Automation, declared: Trigger, place: str, stored: dict[str, Any]
 ) -> HttpResponseBase:
+    """`place`: id of the trigger that is changed or replaced; "" for one more."""
     data = request.POST if request.method == "POST" else None
-    form = TriggerForm(declared, data, stored, url)
+    form = TriggerForm(declared, data, stored, _url(automation, declared, place, stored))
     is_fine = form.is_valid()
     if is_fine and "try" not in request.POST:
-        return _save(request, automation, form, place)
+        return _save(request, automation, form, place, stored)
     tries = trying.tries(declared, form.stored, is_test=automation.is_test) if is_fine else None
     refused = data is not None and not form.acted and not is_fine
-    context = {"form": form, "declared": declared, "url": url, "place": place, "tries": tries, "stored": stored}
-    fragment = "automations/_trigger_form.html" if data is not None and is_fragment(request) else _TRIGGER
-    return sheet(request, automation, fragment, context, status=422 if refused else 200)
+    context = {"form": form, "declared": declared, "url": form.drawn.url, "tries": tries}
+    return _drawn(request, automation, context, 422 if refused else 200)
 
 
-_TRIGGER = "automations/_trigger.html"
-
-
-def _save(request: HttpRequest, automation: Automation, form: TriggerForm, place: int | None) -> HttpResponseBase:
-    triggers = list(automation.triggers)
-    if place is None:
+def _save(
+    request: HttpRequest, automation: Automation, form: TriggerForm, place: str, stored: dict[str, Any]
+) -> HttpResponseBase:
+    triggers = [{**form.stored, "id": place} if one["id"] == place else one for one in automation.triggers]
+    if _find(automation, place) is None:
         triggers.append(form.stored)
-    else:
-        triggers[place] = form.stored
     try:
         write(request, automation, triggers=triggers)
     except lifecycle.ChangedMeanwhile:
-        form.problems.append("Somebody else changed this automation meanwhile. Save again to keep your trigger.")
-        context = {"form": form, "declared": form.declared, "url": request.get_full_path(), "place": place}
-        fragment = "automations/_trigger_form.html" if is_fragment(request) else _TRIGGER
-        return sheet(request, found(automation.pk), fragment, context, status=409)
+        automation = found(automation.pk)
+        is_there = not place or _find(automation, place) is not None
+        form.problems.append(_CHANGED if is_there else _REMOVED)
+        url = _url(automation, form.declared, place if is_there else "", stored if is_there else {})
+        return _drawn(request, automation, {"form": form, "declared": form.declared, "url": url}, 409)
     return saved(request, automation, "Trigger saved")
+
+
+_CHANGED = "Somebody else changed this automation meanwhile. Save again to keep your trigger."
+_REMOVED = "Somebody else removed this trigger meanwhile. Save again to add it anew."
+
+
+def _drawn(request: HttpRequest, automation: Automation, context: dict[str, Any], status: int) -> HttpResponseBase:
+    fragment = "_trigger_form" if request.method == "POST" and is_fragment(request) else "_trigger"
+    return sheet(request, automation, f"automations/{fragment}.html", context, status=status)
+
+
+def _url(automation: Automation, declared: Trigger, place: str, stored: dict[str, Any]) -> str:
+    if stored:
+        return reverse("automations:trigger", args=[automation.pk, place])
+    url = reverse("automations:trigger-add", args=[automation.pk, declared.key])
+    return f"{url}?instead={place}" if place else url
 
 
 def _declared(key: str) -> Trigger:
@@ -116,8 +130,12 @@ def _declared(key: str) -> Trigger:
     return declared
 
 
-def _at(automation: Automation, position: int) -> dict[str, Any]:
-    if position >= len(automation.triggers):
+def _find(automation: Automation, place: str) -> dict[str, Any] | None:
+    return next((one for one in automation.triggers if one["id"] == place), None)
+
+
+def _at(automation: Automation, place: str) -> dict[str, Any]:
+    one = _find(automation, place)
+    if one is None:
         raise Http404
-    one: dict[str, Any] = automation.triggers[position]
     return one

@@ -79,12 +79,13 @@ def test_a_trigger_asks_for_what_it_declares(marketer_client: Client, draft: Aut
     )
     (one,) = again(draft).triggers
     assert one == {
+        "id": one["id"],
         "key": "failed_payment",
         "parameters": {"ignore_payment_intents": False},
         "once": True,
         "conditions": None,
     }
-    assert "Ignore payment intents" in page(marketer_client, "trigger", draft.pk, 0)
+    assert "Ignore payment intents" in page(marketer_client, "trigger", draft.pk, one["id"])
 
 
 def test_conditions_of_a_trigger_are_built_without_script(marketer_client: Client, draft: Automation) -> None:
@@ -110,7 +111,9 @@ def test_conditions_of_a_trigger_are_built_without_script(marketer_client: Clien
     }
     send(marketer_client, "trigger-add", draft.pk, "contact_created", **fields, **row)
     assert again(draft).triggers[0]["conditions"] == having("contact.email", "contains", "@example.com")
-    refused = send(marketer_client, "trigger", draft.pk, 0, status=422, **fields, **row | {"c-conditions-0-value": ""})
+    place = draft.triggers[0]["id"]
+    row["c-conditions-0-value"] = ""
+    refused = send(marketer_client, "trigger", draft.pk, place, status=422, **fields, **row)
     assert "field-error" in refused
 
 
@@ -187,6 +190,83 @@ def test_two_people_at_one_draft_do_not_undo_each_other(marketer_client: Client,
     assert len(again(draft).steps) == 1
     conflict = send(marketer_client, "step-remove", draft.pk, "s1", status=409, htmx=True, revision=seen)
     assert "Somebody else changed" in conflict
+
+
+def test_a_trigger_saved_again_after_a_conflict_replaces_no_other(marketer_client: Client, draft: Automation) -> None:
+    """C002: somebody removes a trigger while somebody else changes it."""
+    draft = lifecycle.save_draft(draft.pk, draft.revision, triggers=[on("tag_added", tag="a"), on("list_joined")])
+    first, second = draft.triggers
+    changed = {"p-tag": "changed", "p-runs": "every_time", "key": "tag_added"}
+
+    def saved(place: str, revision: int, status: int) -> str:
+        given = {**changed, "revision": revision}
+        return send(marketer_client, "trigger", draft.pk, place, status=status, htmx=True, **given)
+
+    seen = draft.revision
+    lifecycle.save_draft(draft.pk, seen, description="changed meanwhile")
+    assert "Save again to keep your trigger" in saved(first["id"], seen, 409)
+    saved(first["id"], again(draft).revision, 204)
+    assert [one["key"] for one in again(draft).triggers] == ["tag_added", "list_joined"]
+    seen = draft.revision
+    lifecycle.save_draft(draft.pk, seen, triggers=[second])
+    refused = saved(first["id"], seen, 409)
+    assert "Somebody else removed this trigger meanwhile" in refused
+    assert 'value="changed"' in refused
+    add = reverse("automations:trigger-add", args=[draft.pk, "tag_added"])
+    assert f'action="{add}' in refused
+    marketer_client.post(add, {**changed, "revision": again(draft).revision})
+    assert [one["key"] for one in again(draft).triggers] == ["list_joined", "tag_added"]
+
+
+def test_conditions_to_leave_survive_a_conflict(marketer_client: Client, draft: Automation) -> None:
+    """The drawer keeps what was built, says what happened, and the next press saves it."""
+    row = {
+        "c-exit_conditions-kind": "group",
+        "c-exit_conditions-match": "all",
+        "c-exit_conditions-0-kind": "condition",
+        "c-exit_conditions-0-field": "contact.email",
+        "c-exit_conditions-0-operator": "contains",
+        "c-exit_conditions-0-value": "@kept.example",
+    }
+    seen = draft.revision
+    lifecycle.save_draft(draft.pk, seen, description="changed meanwhile")
+    refused = send(marketer_client, "exits", draft.pk, status=409, htmx=True, revision=seen, **row)
+    assert 'id="sheet-form"' in refused
+    assert 'id="flow"' not in refused
+    assert "Save again to keep your conditions" in refused
+    assert "@kept.example" in refused
+    assert f'name="revision" value="{again(draft).revision}"' in refused
+    send(marketer_client, "exits", draft.pk, revision=again(draft).revision, **row)
+    assert again(draft).exit_conditions == having("contact.email", "contains", "@kept.example")
+
+
+def test_a_step_is_moved_where_it_still_fits_after_a_conflict(marketer_client: Client, draft: Automation) -> None:
+    steps = [step("add_tag", 1, tag="one"), step("add_tag", 2, tag="two")]
+    draft = lifecycle.save_draft(draft.pk, draft.revision, steps=steps)
+    seen = draft.revision
+    lifecycle.save_draft(draft.pk, seen, steps=[*steps, step("add_tag", 3, tag="three")])
+    refused = send(marketer_client, "step-move", draft.pk, "s1", status=409, htmx=True, revision=seen, place="||1")
+    assert 'id="sheet-form"' in refused
+    assert "<dialog" not in refused
+    assert 'value="||2"' in refused
+    send(marketer_client, "step-move", draft.pk, "s1", revision=again(draft).revision, place="||2")
+    assert [one["id"] for one in again(draft).steps] == ["s2", "s3", "s1"]
+
+
+def test_activating_names_what_was_looked_at(marketer_client: Client, automation: Make) -> None:
+    """A page that is out of date activates neither a draft nobody looked at nor what was archived."""
+    made = automation(on("tag_added", tag="x"), [step("add_tag", 1, tag="one")])
+    made = lifecycle.save_draft(made.pk, made.revision, steps=[step("add_tag", 1, tag="two")])
+    assert f'name="revision" value="{made.revision}"' in page(marketer_client, "detail", made.pk)
+    lifecycle.save_draft(made.pk, made.revision, steps=[step("add_tag", 1, tag="three")])
+    send(marketer_client, "activate", made.pk, revision=made.revision)
+    assert "Somebody else changed this automation meanwhile" in page(marketer_client, "detail", made.pk)
+    assert again(made).current is not None
+    assert again(made).current.number == 1
+    lifecycle.archive(made.pk)
+    send(marketer_client, "activate", made.pk, revision=again(made).revision)
+    assert "is archived" in page(marketer_client, "detail", made.pk)
+    assert again(made).state == "archived"
 
 
 def test_a_draft_with_gaps_is_refused_and_shows_where(marketer_client: Client, draft: Automation) -> None:

@@ -89,10 +89,10 @@ def test_a_list_is_named_and_steps_say_what_they_do() -> None:
 def test_cards_and_selects_show_labels(automation: Make, marketer_client: Client) -> None:
     given = {"field": "normalized_status", "from": None, "to": "PAYMENT_FAILED"}
     made = automation(on("tag_added", tag="buyer"), [step("add_tag", tag="thanked")])
-    made.triggers = [on("recurring_payment_updated") | {"parameters": given}]
+    made.triggers = [on("recurring_payment_updated") | {"id": "t1", "parameters": given}]
     made.save()
     page = marketer_client.get(made.get_absolute_url()).content.decode()
     assert "Recurring payment status changes to Payment failed" in page
     assert "PAYMENT_FAILED" not in page
-    form = marketer_client.get(f"{made.get_absolute_url()}triggers/0/").content.decode()
+    form = marketer_client.get(f"{made.get_absolute_url()}triggers/t1/").content.decode()
     assert '<option value="PAYMENT_FAILED" selected>Payment failed</option>' in form
