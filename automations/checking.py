@@ -8,8 +8,10 @@ from typing import Any
 
 from automations import flow
 from automations.declarations import Trigger, action, clean, trigger
-from automations.field_parameters import Conditions, DateField, Mapping
+from automations.field_parameters import Conditions, DateField, FieldValue, Mapping
 from automations.models import Automation
+from automations.triggers import comparing
+from common.fields import catalogue
 
 _EXITS = Conditions(key="exit_conditions", label="Leave when", required=False)
 _ABOUT = Conditions(key="conditions", label="Only contacts who", required=False)
@@ -82,11 +84,24 @@ def _of_declared(declared: Trigger, one: dict[str, Any], place: str) -> Iterator
     values, errors = clean(declared.parameters, one.get("parameters", {}))
     for key, message in errors.items():
         yield Problem(place, message, key)
+    for key, message in _unfit(declared, values):
+        yield Problem(place, message, key)
     if wrong := _wrong(_ABOUT, one.get("conditions")):
         yield Problem(place, wrong, "conditions")
     if not errors:
         for message in declared.problems(values):
             yield Problem(place, message)
+
+
+def _unfit(declared: Trigger, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(parameter, what is wrong) of values that the chosen field can never have."""
+    for parameter in declared.parameters:
+        value = values.get(parameter.key)
+        if isinstance(parameter, FieldValue) and value is not None:
+            try:
+                comparing.read(value, catalogue(parameter.catalogue).get(values.get(parameter.of) or ""))
+            except ValueError as error:
+                yield parameter.key, str(error)
 
 
 def _of_triggers(triggers: list[dict[str, Any]]) -> Iterator[Problem]:

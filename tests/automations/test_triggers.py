@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.db.models.functions import Now
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
-from automations import awaiting, dating, lifecycle
+from automations import awaiting, checking, dating, lifecycle
 from automations.checking import problems
 from automations.declarations import by_section, trigger
 from automations.models import DateWatch, Run
@@ -234,6 +236,39 @@ def test_amounts_are_written_as_people_write_them(automation: Make) -> None:
     changed(row, ("payment_amount", 2900, 4900))
     changed(row, ("payment_amount", 4900, 49))
     assert started() == 1
+
+
+@pytest.mark.parametrize("written", ["49", "49.0", "49.00", " 49.00 "])
+def test_an_amount_is_the_same_however_it_is_written(automation: Make, written: str) -> None:
+    row = payment(person())
+    automation(on("recurring_payment_updated", field="payment_amount", to=written), STEPS)
+    changed(row, ("payment_amount", 2900, 4900))
+    assert started() == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("payment_amount", "banana", "Write a number such as 49.50"),
+        ("payment_amount", "49,00", "Write a number such as 49.50"),
+        ("billing_interval_count", "nan", "Write a number such as 49.50"),
+        ("normalized_status", "PAYED", "is not one of the choices"),
+        ("next_payment_date", "soon", "Write a day such as"),
+        ("cancel_at_period_end", "perhaps", "Choose yes or no"),
+    ],
+)
+def test_a_value_that_the_field_never_has_is_refused_beside_it(
+    db: None, marketer_client: Client, field: str, value: str, words: str
+) -> None:
+    """B048: such a trigger would never start."""
+    payment(person())
+    draft = lifecycle.create("Bigger", None)
+    add = reverse("automations:trigger-add", args=[draft.pk, "recurring_payment_updated"])
+    answer = marketer_client.post(add, {"p-field": field, "p-to": value, "p-runs": "every_time"})
+    assert (answer.status_code, words in answer.content.decode()) == (422, True)
+    stored = on("recurring_payment_updated", field=field, to=value)
+    (problem,) = checking.problems_of_trigger(stored)
+    assert problem.parameter == "to"
 
 
 def test_created_starts_for_all_or_for_a_segment_of_recurring_payments(automation: Make) -> None:
