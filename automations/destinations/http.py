@@ -31,7 +31,7 @@ _HELD_BACK = "The name of this host leads into a private network. Deliveries go 
 class Answer:
     """`status` is None when nothing came; `message` then says why, in words. `refused`: our own rules forbade it.
 
-    `retry_after`: seconds the other side asks us to wait.
+    `ours`: an error in this house, which says nothing of the host. `retry_after`: seconds we are asked to wait.
     """
 
     status: int | None
@@ -39,6 +39,7 @@ class Answer:
     message: str = ""
     retry_after: float | None = None
     refused: bool = False
+    ours: bool = False
     milliseconds: int = 0
 
     @property

@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 20
 _SOON, _PATIENCE = timedelta(seconds=1), timedelta(seconds=2)
 _PERSON_LOCKS = 0x43494F00
-_UNREADABLE = "The stored secret does not open with FIELD_KEYS any more. Enter the credentials again."
+UNREADABLE = "The stored secret does not open with FIELD_KEYS any more."
+_MENDED_BY = {True: "Make a new signing secret and give it to the receiver.", False: "Enter the credentials again."}
 
 
 class Unsendable(Exception):
@@ -63,10 +64,10 @@ def work(delivery: Delivery) -> None:
     except Unsendable as error:
         verdicts.write(delivery, Answer(None, message=str(error), refused=True))
     except SecretUnreadable:
-        verdicts.hold(delivery, _UNREADABLE)
+        verdicts.hold(delivery, f"{UNREADABLE} {_MENDED_BY[delivery.destination.is_webhook]}")
     except Exception as error:
         logger.exception("Delivery %s failed", delivery.pk)
-        verdicts.write(delivery, Answer(None, message=f"{type(error).__name__}"))
+        verdicts.write(delivery, Answer(None, message=f"An error of our own: {type(error).__name__}.", ours=True))
 
 
 def _alone(delivery: Delivery) -> bool:
@@ -137,6 +138,7 @@ def _identifier(destination: Destination, delivery: Delivery) -> str:
     return contact.email.lower()
 
 
+@transaction.atomic
 def _release_expired() -> None:
     for pk in Delivery.objects.release_expired():
         verdicts.gave_up(Delivery.objects.get(pk=pk))

@@ -63,7 +63,7 @@ def gave_up(delivery: Delivery) -> None:
 
 
 def _judge_host(destination: Destination, answer: Answer) -> None:
-    if answer.refused:
+    if answer.refused or answer.ours:
         return
     if answer.status is None or answer.status >= 500:
         hosts.ill(destination.host_id)

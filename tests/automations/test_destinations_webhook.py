@@ -20,7 +20,9 @@ from pathlib import Path
 import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
@@ -200,6 +202,48 @@ def test_a_new_secret_signs_beside_the_old_one_for_a_day(shop: Destination, rece
     assert message.verified == 1
     Webhook(new).verify(message.body, message.headers)
     assert signing.forget_old_secrets() == 1
+
+
+def test_two_new_secrets_in_a_row_leave_the_receiver_with_one_it_knows(shop: Destination, receiver: Receiver) -> None:
+    installed = receiver.world.secrets[0]
+    given = [signing.give_secret(shop) for _ in range(2)]
+    for knows in (installed, *given):
+        receiver.knows(knows)
+        queueing.trial(shop)
+        sent()
+        assert receiver.messages()[-1].verified == 1
+
+
+def test_a_webhook_whose_secret_does_not_open_is_mended_by_a_new_one(
+    shop: Destination, receiver: Receiver, admin_client: Client
+) -> None:
+    other, _ = webhook(receiver.url, name="Other")
+    Destination.objects.filter(pk=other.pk).update(secret_sealed=shop.secret_sealed)
+    delivery = queueing.trial(other)
+    sent()
+    page = admin_client.get(other.get_absolute_url()).content.decode()
+    assert "Make a new signing secret" in page
+    admin_client.post(reverse("destinations:rotate", args=[other.pk]))
+    other.refresh_from_db()
+    assert (other.state, other.error) == ("active", "")
+    secret = other.open("secret")
+    assert secret
+    receiver.knows(secret.open())
+    Delivery.objects.filter(pk=delivery.pk).update(next_attempt_at=Now())
+    sent()
+    delivery.refresh_from_db()
+    assert (delivery.state, receiver.messages()[-1].verified) == (State.DONE, 1)
+
+
+def test_an_error_of_our_own_does_not_rest_the_host(shop: Destination, receiver: Receiver) -> None:
+    """A secret that is none cannot sign; the receiver is as well as before."""
+    shop.seal("secret", "whsec_!")
+    shop.save()
+    delivery = queueing.trial(shop)
+    sent()
+    due_again(delivery)
+    assert delivery.last_error == "An error of our own: EmptyWebhookSecretError."
+    assert Host.objects.get(pk=shop.host_id).failures == 0
 
 
 def test_secrets_are_sealed_and_bound_to_their_row(shop: Destination, receiver: Receiver) -> None:

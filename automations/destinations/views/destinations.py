@@ -24,8 +24,9 @@ from automations.destinations.forms import (
     WebhookForm,
 )
 from automations.destinations.models import Delivery, Destination
+from automations.destinations.sending import UNREADABLE
 from common.due import State, database_now
-from common.encryption import seal, unseal
+from common.encryption import SecretUnreadable, seal, unseal
 from common.htmx import render_fragment_or_page
 from contacts.views.layers import Layer, confirm_layer, form_layer
 from users import audit
@@ -169,11 +170,13 @@ def test(request: HttpRequest, pk: int) -> HttpResponseBase:
     destination = get_object_or_404(Destination, pk=pk)
     if destination.is_webhook:
         return redirect(queueing.trial(destination))
-    key = destination.open("api_key")
     try:
+        key = destination.open("api_key")
         customerio.check(destination.region, destination.site_id, key.open() if key else "")
     except customerio.CredentialsRefused as error:
         messages.error(request, str(error))
+    except SecretUnreadable:
+        messages.error(request, f"{UNREADABLE} Enter the credentials again.")
     else:
         messages.success(request, "Customer.io takes the credentials.")
     return redirect(destination)
