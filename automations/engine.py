@@ -292,6 +292,7 @@ def _line(run: Run, step: Step, result: Result, outcome: Outcome, started: datet
     )
 
 
+@transaction.atomic
 def _release_expired() -> None:
     for pk in Run.objects.release_expired():
         run = Run.objects.get(pk=pk)

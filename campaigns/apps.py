@@ -6,6 +6,7 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from campaigns import health, merged, navigation, panels, receiving, uses, work
+        from campaigns.models import Mail
         from contacts import merging
         from orders import merging as order_merging
 

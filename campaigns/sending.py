@@ -121,8 +121,9 @@ def settle_lost() -> int:
         last_error_code="worker_lost",
         last_error="The worker stopped while it handed this mail over.",
     )
-    dead = Mail.objects.get_queryset().filter(handed_at__isnull=True).release_expired()
-    Mail.objects.filter(pk__in=dead).update(outcome=Mail.Outcome.FAILED)
+    with transaction.atomic():
+        dead = Mail.objects.get_queryset().filter(handed_at__isnull=True).release_expired()
+        Mail.objects.filter(pk__in=dead).update(outcome=Mail.Outcome.FAILED)
     return unknown
 
 
