@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import NoReverseMatch
 
 from automations import checking, notices
 from automations.declarations import action
-from automations.models import Automation, FailureRecipient, FailureReport, Run, RunStep, TriggerProblem
-from campaigns.models import Mail
+from automations.models import Automation, FailureRecipient, FailureReport, RunStep, TriggerProblem
 from common.due import State
 from users.models import User
 
 GATHER, PAUSE = timedelta(minutes=1), timedelta(hours=1)
 SHOWN = 5
-_LOST = (Mail.Outcome.FAILED, Mail.Outcome.UNKNOWN)
 DRAIN_SECONDS = 20
 # A report that is due already stays so; one that was sent is due again an hour later.
 _WISH = """
@@ -36,17 +32,6 @@ on conflict (automation_id) do update set state = 'due',
     next_attempt_at = greatest(now() + make_interval(secs => %s),
         automations_failurereport.told_at + make_interval(secs => %s))
 where automations_failurereport.state not in ('due', 'running')"""
-
-
-@dataclass(frozen=True)
-class Marker:
-    """What the list of automations shows: how much failed for good, or why a trigger cannot run."""
-
-    failed: int = 0
-    problem: str = ""
-
-    def __bool__(self) -> bool:
-        return bool(self.failed or self.problem)
 
 
 def untold() -> QuerySet[RunStep]:
@@ -78,24 +63,6 @@ def look_at_triggers() -> None:
             problem.delete()
     rows = [TriggerProblem(automation_id=pk, message=text) for pk, texts in found.items() for text in texts]
     TriggerProblem.objects.bulk_create(rows, ignore_conflicts=True)
-
-
-def markers(automations: Iterable[int]) -> dict[int, Marker]:
-    """Automation -> what is wrong with it; only those with which something is."""
-    among = list(automations)
-    dead = Run.objects.filter(automation__in=among, state=State.DEAD).values("automation").order_by()
-    sent = Run.objects.filter(automation__in=among, deliveries__state=State.DEAD).values("automation").order_by()
-    lost = RunStep.objects.filter(
-        run__automation__in=among, result=RunStep.Result.FAILED, mail__outcome__in=_LOST, mail__resent=None
-    )
-    mails = lost.values(automation=F("run__automation")).order_by()
-    counts: dict[int, int] = {}
-    for row in chain(
-        dead.annotate(count=Count("pk")), sent.annotate(count=Count("pk")), mails.annotate(count=Count("mail"))
-    ):
-        counts[row["automation"]] = counts.get(row["automation"], 0) + row["count"]
-    problems = dict(TriggerProblem.objects.filter(automation__in=among).values_list("automation", "message"))
-    return {pk: Marker(counts.get(pk, 0), problems.get(pk, "")) for pk in counts.keys() | problems.keys()}
 
 
 def recipients(automation: Automation) -> list[User]:

@@ -9,9 +9,8 @@ from datetime import datetime
 from django.db.models import Count, Max
 
 from automations.models import Automation, Run
+from automations.models.run import OPEN
 from common.due import State
-
-_OPEN = (State.DUE, State.RUNNING, State.HELD, State.WAITING)
 
 
 @dataclass
@@ -38,7 +37,7 @@ def of(automations: Iterable[Automation]) -> dict[int, Figures]:
 
 def _add(figures: Figures, state: State, count: int) -> None:
     figures.entered += count
-    if state in _OPEN:
+    if state in OPEN:
         figures.inside += count
     elif state is State.DONE:
         figures.completed += count
@@ -50,7 +49,7 @@ def _add(figures: Figures, state: State, count: int) -> None:
 
 def older_versions(automation: Automation) -> list[tuple[int, int]]:
     """(version, contacts inside) of those that finish on a version that is not the current one."""
-    runs = Run.objects.get_queryset().filter(automation=automation, state__in=_OPEN)
+    runs = Run.objects.under_way().filter(automation=automation)
     if automation.current_id:
         runs = runs.exclude(version=automation.current_id)
     counted = runs.values("version__number").annotate(count=Count("pk")).order_by("version__number")

@@ -9,13 +9,12 @@ from django.http import HttpRequest
 
 from automations import starting
 from automations.models import Run
-from common.due import State
+from automations.models.run import OPEN
 from contacts import panels
 from contacts.models import Contact
 from contacts.views.access import may_edit
 
 SHOWN = 8
-BADGES = {"completed": "ok", "failed": "bad", "retrying": "warn", "waiting": "info", "running": "info"}
 
 
 def register() -> None:
@@ -25,7 +24,7 @@ def register() -> None:
 def _panel(contact: Contact, request: HttpRequest) -> dict[str, Any] | None:
     """Those under way first, then the newest. None where there was never one and none can be started."""
     over = Case(
-        When(state__in=[State.DUE, State.RUNNING, State.HELD], then=Value(0)),
+        When(state__in=OPEN, then=Value(0)),
         default=Value(1),
         output_field=IntegerField(),
     )
@@ -35,7 +34,7 @@ def _panel(contact: Contact, request: HttpRequest) -> dict[str, Any] | None:
     if not runs and not may_start:
         return None
     return {
-        "runs": [(run, BADGES.get(run.standing, "neutral")) for run in runs[:SHOWN]],
+        "runs": runs[:SHOWN],
         "more": len(runs) > SHOWN,
         "may_start": may_start,
     }

@@ -14,9 +14,6 @@ from automations.declarations import Trigger, action, trigger
 from automations.field_parameters import Conditions
 from automations.models import Automation, Run
 from automations.parameters import Campaign as CampaignParameter
-from common.due import State
-
-OPEN = (State.DUE, State.RUNNING, State.HELD)
 
 
 @dataclass(frozen=True)
@@ -231,5 +228,5 @@ def campaign_of(step: flow.Step) -> int | None:
 def _inside(automation: Automation) -> Counter[str]:
     if automation.current_id is None:
         return Counter()
-    runs = Run.objects.get_queryset().filter(version=automation.current_id, state__in=OPEN)
+    runs = Run.objects.under_way().filter(version=automation.current_id)
     return Counter({row["step"]: row["count"] for row in runs.values("step").annotate(count=Count("pk")).order_by()})

@@ -9,7 +9,8 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from automations.models import Run, RunStep
+from automations.models import Automation, Run, RunStep
+from automations.models.run import OPEN
 from common.due import State
 
 LONGEST_BODY = 4000
@@ -21,17 +22,21 @@ def stop(runs: QuerySet[Run], reason: str) -> int:
 
     A worker that has one in hand finds its claim gone, and puts nothing back.
     """
-    open_runs = runs.filter(state__in=[State.DUE, State.RUNNING, State.HELD])
     over: dict[str, Any] = {"step": "", "wake_at": None, "listens": False, "ended_at": Now()}
+    open_runs = runs.filter(state__in=OPEN)
     return open_runs.update(state=State.IGNORED, message=reason[:500], claim_no=F("claim_no") + 1, **over)
 
 
-def retry(run: Run) -> bool:
-    """A person has a failed run go on at the step that failed. False if it has not failed."""
+def retry(runs: QuerySet[Run]) -> int:
+    """A person has failed runs go on at the step that failed. Returns how many had failed.
+
+    None of an archived automation: nobody would see what becomes of them.
+    """
     fresh: dict[str, Any] = {"attempts": 0, "claims": 0, "ended_at": None, "wake_at": None}
-    failed = Run.objects.filter(pk=run.pk, state=State.DEAD).exclude(step="")
     cleared = {"message": "", "last_error": "", "last_error_code": ""}
-    return bool(failed.update(state=State.DUE, next_attempt_at=Now(), **fresh, **cleared))
+    present = Automation.objects.present().values("pk")
+    failed = runs.filter(state=State.DEAD, automation__in=present).exclude(step="")
+    return failed.update(state=State.DUE, next_attempt_at=Now(), **fresh, **cleared)
 
 
 def note(run_id: int, step: str, message: str, *, failed: bool, status: int | None = None, body: str = "") -> None:

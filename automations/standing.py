@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from django.db.models import Q, QuerySet
 
+from automations import trouble
 from automations.models import Run
+from automations.models.run import OPEN
 from common.due import State
 
-_OPEN = (State.DUE, State.RUNNING, State.HELD)
 _BY_WORD: dict[str, Callable[[], Q]] = {
-    "inside": lambda: Q(state__in=_OPEN),
+    "inside": lambda: Q(state__in=OPEN),
     "running": lambda: Q(state=State.RUNNING) | Q(state=State.DUE, wake_at=None, attempts=0),
     "waiting": lambda: Q(state=State.DUE, wake_at__isnull=False),
     "retrying": lambda: Q(state=State.DUE, wake_at=None, attempts__gt=0),
@@ -19,6 +20,7 @@ _BY_WORD: dict[str, Callable[[], Q]] = {
     "completed": lambda: Q(state=State.DONE),
     "ended": lambda: Q(state=State.IGNORED),
     "failed": lambda: Q(state=State.DEAD),
+    "trouble": trouble.troubled,
 }
 LABELS = [
     ("inside", "Inside"),
@@ -29,6 +31,7 @@ LABELS = [
     ("completed", "Completed"),
     ("ended", "Ended early"),
     ("failed", "Failed"),
+    ("trouble", "Failed, or what they sent"),
 ]
 
 

@@ -26,6 +26,7 @@ urlpatterns = [
     path("<int:pk>/undo/", drafts.undo, name="undo"),
     path("<int:pk>/runs/", runs.of_automation, name="automation-runs"),
     path("<int:pk>/runs/retry/", runs.retry_failed, name="retry-failed"),
+    path("<int:pk>/runs/dismiss/", runs.dismiss_failed, name="dismiss-failed"),
     path("<int:pk>/walk/", walk.walk, name="walk"),
     path("<int:pk>/exits/", exits.edit, name="exits"),
     path("<int:pk>/triggers/", triggers.choose, name="trigger-choose"),

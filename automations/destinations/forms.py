@@ -95,6 +95,12 @@ class CustomerioForm(CredentialsForm):
 class DeliveryFilter(forms.Form):
     """Of the log. What does not fit filters nothing."""
 
-    STATES = [("", "Every state"), ("due", "Waiting"), (State.DONE, "Delivered"), (State.DEAD, "Failed")]
+    STATES = [
+        ("", "Every state"),
+        ("due", "Waiting"),
+        (State.DONE, "Delivered"),
+        (State.DEAD, "Failed"),
+        (State.IGNORED, "Dismissed"),
+    ]
     state = forms.ChoiceField(required=False, choices=STATES, widget=forms.Select(attrs={"aria-label": "State"}))
     q = forms.CharField(required=False, max_length=200)

@@ -203,7 +203,9 @@ class Delivery(DueRow):
             models.Index(fields=["destination", "-id"], name="delivery_newest"),
             models.Index(fields=["destination", "state", "-id"], name="delivery_of_state"),
             models.Index(fields=["run"], name="delivery_failed", condition=Q(state=State.DEAD)),
-            models.Index(fields=["finished_at"], name="delivery_old", condition=Q(state=State.DONE)),
+            models.Index(
+                fields=["finished_at"], name="delivery_old", condition=Q(state__in=[State.DONE, State.IGNORED])
+            ),
             models.Index(fields=["finished_at"], name="delivery_failed_old", condition=Q(state=State.DEAD)),
         ]
 
@@ -225,12 +227,17 @@ class Delivery(DueRow):
             return "warn", "Held"
         if self.state == State.DUE:
             return ("warn", "Retrying") if self.attempts else ("info", "Waiting")
-        words = {State.DONE: ("ok", "Delivered"), State.DEAD: ("bad", "Failed"), State.RUNNING: ("info", "Sending")}
+        words = {
+            State.DONE: ("ok", "Delivered"),
+            State.DEAD: ("bad", "Failed"),
+            State.RUNNING: ("info", "Sending"),
+            State.IGNORED: ("neutral", "Dismissed"),
+        }
         return words.get(State(self.state), ("neutral", self.get_state_display()))
 
     @property
     def is_over(self) -> bool:
-        return self.state in (State.DONE, State.DEAD)
+        return self.state in (State.DONE, State.DEAD, State.IGNORED)
 
     def settle(self, **values: Any) -> bool:
         """End the claim with these values. False if it has passed to another worker meanwhile."""

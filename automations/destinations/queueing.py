@@ -52,7 +52,7 @@ def trial(destination: Destination) -> Delivery:
 def resend(delivery: Delivery) -> bool:
     """Once more, with the same id: a receiver that has it already knows it. False while it is on its way."""
     fresh: dict[str, Any] = {"attempts": 0, "claims": 0, "finished_at": None, "last_error": "", "last_error_code": ""}
-    over = Delivery.objects.filter(pk=delivery.pk, state__in=[State.DONE, State.DEAD])
+    over = Delivery.objects.filter(pk=delivery.pk, state__in=[State.DONE, State.DEAD, State.IGNORED])
     return bool(over.update(state=State.DUE, next_attempt_at=Now(), **fresh))
 
 

@@ -21,8 +21,8 @@ def clear_old(seconds: float = DRAIN_SECONDS) -> int:
     signing.forget_old_secrets()
     ends, now = time.monotonic() + seconds, database_now()
     return sum(
-        _clear(Delivery.objects.filter(state=state, finished_at__lt=now - age), ends)
-        for state, age in ((State.DONE, DELIVERIES), (State.DEAD, FAILED))
+        _clear(Delivery.objects.filter(state__in=states, finished_at__lt=now - age), ends)
+        for states, age in (([State.DONE, State.IGNORED], DELIVERIES), ([State.DEAD], FAILED))
     )
 
 

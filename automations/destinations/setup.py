@@ -66,7 +66,7 @@ def enable(destination: Destination) -> None:
 
 def used_by(destination: Destination) -> list[Automation]:
     """Automations whose draft, or a version that runs or that contacts are in, sends there."""
-    inside = Run.objects.filter(state__in=[State.DUE, State.RUNNING, State.HELD]).values("version")
+    inside = Run.objects.under_way().values("version")
     versions = AutomationVersion.objects.filter(pk__in=inside) | AutomationVersion.objects.filter(
         current_of__isnull=False
     )

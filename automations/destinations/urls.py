@@ -19,5 +19,6 @@ urlpatterns = [
     path("<int:pk>/enable/", destinations.enable, name="enable"),
     path("<int:pk>/delete/", destinations.delete, name="delete"),
     path("deliveries/<int:pk>/", deliveries.delivery, name="delivery"),
+    path("deliveries/<int:pk>/dismiss/", deliveries.dismiss, name="dismiss"),
     path("deliveries/<int:pk>/resend/", deliveries.resend, name="resend"),
 ]

@@ -74,6 +74,10 @@ class Automation(Flow):
         return self.state == self.State.ACTIVE
 
     @property
+    def is_archived(self) -> bool:
+        return self.state == self.State.ARCHIVED
+
+    @property
     def has_changes(self) -> bool:
         """Whether the draft differs from what runs."""
         return self.current is None or self.content != self.current.content

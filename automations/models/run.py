@@ -6,10 +6,32 @@ from django.urls import reverse
 
 from automations.models.automation import Automation, AutomationVersion
 from campaigns.models import Mail
-from common.due import DueManager, DueRow, State
+from common.due import DueManager, DueQuerySet, DueRow, State
 from contacts.models import Activity, Contact
 from orders.models import Order
 from recurring_payments.models import RecurringPayment
+
+# Under way; the others are over.
+OPEN = (State.DUE, State.RUNNING, State.HELD)
+
+
+class RunQuerySet(DueQuerySet["Run"]):
+    def under_way(self) -> RunQuerySet:
+        return self.filter(state__in=OPEN)
+
+    def failed(self) -> RunQuerySet:
+        return self.filter(state=State.DEAD)
+
+
+class RunManager(DueManager["Run"]):
+    def get_queryset(self) -> RunQuerySet:
+        return RunQuerySet(self.model, using=self._db)
+
+    def under_way(self) -> RunQuerySet:
+        return self.get_queryset().under_way()
+
+    def failed(self) -> RunQuerySet:
+        return self.get_queryset().failed()
 
 
 class Run(DueRow):
@@ -42,7 +64,7 @@ class Run(DueRow):
     started_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)
 
-    objects = DueManager()
+    objects = RunManager()
 
     class Meta:
         constraints = [
@@ -74,7 +96,7 @@ class Run(DueRow):
 
     @property
     def is_over(self) -> bool:
-        return self.state in (State.DONE, State.IGNORED, State.DEAD)
+        return self.state not in OPEN
 
     @property
     def standing(self) -> str:

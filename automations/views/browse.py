@@ -9,14 +9,13 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from automations import figures, picture
+from automations import figures, picture, trouble
 from automations.models import Automation
 from common.htmx import is_fragment
 from contacts.views.access import may_edit
 from users.roles import role_required
 
 PAGE = 50
-BADGES = {"draft": "neutral", "active": "ok", "paused": "warn", "archived": "neutral"}
 
 
 @require_safe
@@ -27,10 +26,13 @@ def automations(request: HttpRequest) -> HttpResponseBase:
     if words:
         rows = rows.filter(Q(name__icontains=words) | Q(description__icontains=words))
     page = Paginator(rows.order_by("name", "pk").select_related("current"), PAGE).get_page(request.GET.get("page"))
-    known = figures.of(page)
+    known, wrong = figures.of(page), trouble.of(one.pk for one in page)
     context = {
         "page": page,
-        "rows": [{"automation": one, "figures": known[one.pk], "starts": starts(one)} for one in page],
+        "rows": [
+            {"automation": one, "figures": known[one.pk], "starts": starts(one), "wrong": wrong.get(one.pk)}
+            for one in page
+        ],
         "state": state,
         "q": words,
         "states": Automation.State.choices,

@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from automations import picture, runs, standing
+from automations import picture, runs, standing, trouble
 from automations.models import Run, RunStep
 from automations.views.drafts import found, of_flow
 from campaigns.models import Mail
@@ -92,6 +92,7 @@ def run(request: HttpRequest, pk: int) -> HttpResponseBase:
         "next": picture.label_of(one.version.steps, one.step) if one.step else "",
         "event": _event(one),
         "may_edit": may_edit(request),
+        "in_trouble": one.is_over and trouble.is_in(one),
         "is_live": one.state in (State.DUE, State.RUNNING) and not one.wake_at,
     }
     return render(request, "automations/_run.html" if is_fragment(request) else "automations/run.html", context)
@@ -101,12 +102,18 @@ def run(request: HttpRequest, pk: int) -> HttpResponseBase:
 @role_required("marketer")
 def retry(request: HttpRequest, pk: int) -> HttpResponseBase:
     one = _run(pk)
-    if runs.retry(one):
+    if runs.retry(Run.objects.get_queryset().filter(pk=pk)):
         audit.record(request, "retried run", one.automation, run=one.pk, contact=str(one.contact))
         messages.success(request, "The failed step is tried again now.")
     else:
-        messages.info(request, "This run has not failed, so there is nothing to try again.")
+        messages.info(request, _WHY_NOT[one.automation.is_archived])
     return redirect(one)
+
+
+_WHY_NOT = {
+    True: "The automation is archived. Restore it before its runs go on.",
+    False: "This run has not failed, so there is nothing to try again.",
+}
 
 
 @require_POST
@@ -114,23 +121,41 @@ def retry(request: HttpRequest, pk: int) -> HttpResponseBase:
 def retry_failed(request: HttpRequest, pk: int) -> HttpResponseBase:
     """All failed runs of an automation, after their cause was mended."""
     automation = found(pk)
-    failed = Run.objects.get_queryset().filter(automation=automation, state=State.DEAD).exclude(step="")
-    count = sum(runs.retry(one) for one in failed.order_by("pk")[:5000])
-    audit.record(request, "retried failed runs", automation, runs=count)
-    messages.success(request, f"{count} failed run{'' if count == 1 else 's'} tried again now.")
+    if automation.is_archived:
+        messages.info(request, _WHY_NOT[True])
+    else:
+        count = runs.retry(Run.objects.get_queryset().filter(automation=automation))
+        audit.record(request, "retried failed runs", automation, runs=count)
+        messages.success(request, f"{count} failed run{'' if count == 1 else 's'} tried again now.")
     return redirect("automations:automation-runs", pk)
 
 
 @require_POST
 @role_required("marketer")
 def end(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """A contact leaves; or what failed is let be."""
     one, by = _run(pk), require(request, "marketer")
-    if runs.stop(Run.objects.get_queryset().filter(pk=pk), f"Ended by {by}."):
+    only = Run.objects.get_queryset().filter(pk=pk)
+    if runs.stop(only, f"Ended by {by}."):
         audit.record(request, "ended run", one.automation, run=pk, contact=str(one.contact))
         messages.success(request, "The contact left the automation.")
+    elif trouble.dismiss(only, str(by)):
+        audit.record(request, "dismissed failed run", one.automation, run=pk, contact=str(one.contact))
+        messages.success(request, "Dismissed. The log stays to be read.")
     else:
         messages.info(request, "The run was over already.")
     return redirect(one)
+
+
+@require_POST
+@role_required("marketer")
+def dismiss_failed(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Everything of an automation that failed, where nothing is to be tried again."""
+    automation, by = found(pk), require(request, "marketer")
+    count = trouble.dismiss(Run.objects.get_queryset().filter(automation=automation), str(by))
+    audit.record(request, "dismissed failed runs", automation, runs=count)
+    messages.success(request, f"{count} run{'' if count == 1 else 's'} dismissed. Their log stays to be read.")
+    return redirect("automations:automation-runs", pk)
 
 
 def _run(pk: int) -> Run:

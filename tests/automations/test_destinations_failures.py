@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import html
 from datetime import timedelta
+from threading import Event
 
 import pytest
 from django.core import mail
 from django.db.models.functions import Now
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
 
-from automations import failures, lifecycle, notices
+from automations import failures, health, idle, lifecycle, notices, trouble
 from automations.models import Automation, FailureReport, Notice, RunStep, TriggerProblem
 from contacts.models import ContactList
 from tests.automations.conftest import Make, on, person, step, tagged, worked
@@ -95,7 +100,9 @@ def test_nobody_is_told_of_failures_before_somebody_wished_it(broken: Automation
     assert told() == []
 
 
-def test_a_trigger_that_cannot_start_is_told_and_forgotten_when_mended(automation: Make, marketer: User) -> None:
+def test_a_trigger_that_cannot_start_is_told_and_forgotten_when_mended(
+    automation: Make, marketer: User, staff_client: Client
+) -> None:
     """C021."""
     vips = ContactList.objects.create(name="VIPs")
     conditions = {"match": "all", "items": [{"field": "contact.list", "operator": "in", "value": str(vips.pk)}]}
@@ -106,17 +113,22 @@ def test_a_trigger_that_cannot_start_is_told_and_forgotten_when_mended(automatio
     version.save()
     failures.choose(None, [marketer])
     assert told() == ["Automation “Vips” cannot start"]
-    assert failures.markers([made.pk])[made.pk].problem
+    problem = trouble.of([made.pk])[made.pk].problem
+    assert problem
+    assert f"Cannot start: {problem}" in html.unescape(staff_client.get(reverse("automations:list")).content.decode())
     version.triggers = [TAGGED]
     version.save()
     failures.drain()
-    assert not TriggerProblem.objects.exists() and not failures.markers([made.pk])
+    assert not TriggerProblem.objects.exists() and not trouble.of([made.pk])
 
 
-def test_the_list_knows_which_automations_fail(broken: Automation, automation: Make) -> None:
+def test_the_list_shows_which_automations_fail(broken: Automation, automation: Make, staff_client: Client) -> None:
+    """C020."""
     other = automation(on("tag_added", tag="other"), [step("add_tag", 1, tag="x")])
     fail(3)
-    marked = failures.markers([broken.pk, other.pk])
+    marked = trouble.of([broken.pk, other.pk])
+    listed = staff_client.get(reverse("automations:list")).content.decode()
+    assert f'{reverse("automations:automation-runs", args=[broken.pk])}?state=trouble">3 failed' in listed
     assert marked[broken.pk].failed == 3 and other.pk not in marked
     lifecycle.pause(other.pk)
 
@@ -131,6 +143,37 @@ def test_a_notice_whose_answer_never_came_is_not_sent_again(marketer: User, mail
     notices.drain()
     assert len(mail_server.received) == 1
     assert Notice.objects.get().state == "dead"
+
+
+def test_notices_wait_for_a_way_to_send_mail(marketer: User, settings: Settings) -> None:
+    """D009: without EMAIL_URL nothing is said to be sent, and nothing is late."""
+    settings.EMAIL_URL = ""
+    notices.queue(marketer, "Ten failures", "Look.", key="once")
+    Notice.objects.update(next_attempt_at=Now() - timedelta(hours=1))
+    before = len(mail.outbox)
+    assert notices.drain() == 0
+    assert (Notice.objects.get().state, len(mail.outbox)) == ("due", before)
+    assert health._notices() is None
+    assert idle._notices() == 0
+    settings.EMAIL_URL = "memorymail://"
+    assert health._notices()
+    assert notices.drain() == 1
+    assert len(mail.outbox) == before + 1
+
+
+def test_notices_share_a_way_and_give_back_what_there_is_no_time_for(marketer: User, mail_server: MailServer) -> None:
+    """A slow server takes no claim beyond its lease."""
+    for number in range(4):
+        notices.queue(marketer, f"Failure {number}", "Look.", key=f"{number}")
+    slow = Event()
+    mail_server.fault = lambda at, argument: GO_ON if not slow.wait(0.5 if at == "data" else 0) else None
+    notices.drain(0.2)
+    states = list(Notice.objects.order_by("pk").values_list("state", "attempts"))
+    assert states == [("done", 0), ("due", 0), ("due", 0), ("due", 0)]
+    mail_server.fault = lambda at, argument: GO_ON
+    before = mail_server.connections
+    notices.drain()
+    assert (len(mail_server.received), mail_server.connections - before) == (4, 1)
 
 
 def test_a_notice_that_is_no_mail_holds_up_no_other(marketer: User, mail_server: MailServer) -> None:

@@ -119,6 +119,27 @@ def test_the_log_is_filtered_and_a_failed_delivery_resent(marketer_client: Clien
     assert receiver.messages()[0].id == delivery.message_id
 
 
+def test_a_failed_delivery_is_dismissed(marketer_client: Client, receiver: Receiver) -> None:
+    """C020: it is no failure any more, and can still be sent."""
+    destination, _ = webhook(receiver.url)
+    receiver.fault(status=410)
+    delivery = queueing.trial(destination)
+    sending.drain()
+    receiver.mend()
+    setup.enable(destination)
+    page = destination.get_absolute_url()
+    url = f"/settings/destinations/deliveries/{delivery.pk}/dismiss/"
+    assert url in marketer_client.get(delivery.get_absolute_url()).content.decode()
+    marketer_client.post(url)
+    assert url not in marketer_client.get(delivery.get_absolute_url()).content.decode()
+    assert delivery.get_absolute_url() in marketer_client.get(f"{page}?state=ignored").content.decode()
+    assert delivery.get_absolute_url() not in marketer_client.get(f"{page}?state=dead").content.decode()
+    marketer_client.post(f"/settings/destinations/deliveries/{delivery.pk}/resend/")
+    sending.drain()
+    delivery.refresh_from_db()
+    assert delivery.state == "done"
+
+
 def test_a_secret_is_rotated_disabled_and_enabled(admin_client: Client, receiver: Receiver) -> None:
     destination, old = webhook(receiver.url)
     base = f"/settings/destinations/{destination.pk}"

@@ -163,8 +163,8 @@ def test_a_failed_step_is_logged_and_tried_again_by_schedule_until_it_has_failed
     assert (run.standing, lines(run)) == ("failed", [("s1", "failed")])
     assert run.message == "The list of this step was deleted."
     ContactList.objects.create(pk=gone, name="VIPs again")
-    assert runs.retry(run)
-    assert not runs.retry(run)
+    assert runs.retry(Run.objects.get_queryset())
+    assert not runs.retry(Run.objects.get_queryset())
     worked()
     run.refresh_from_db()
     assert (run.standing, lines(run)) == ("completed", [("s1", "failed"), ("s1", "done")])

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 
-from automations import failures, mail_news
+from automations import failures, mail_news, trouble
 from automations.models import Automation, FailureReport, Notice, Run, RunStep
 from campaigns import sending
 from campaigns.happenings import record
@@ -66,7 +66,7 @@ def test_a_refused_mail_reaches_the_log_and_the_grouped_mail(
     (result, status, message), _ = told()
     assert (result, status) == ("failed", 550) and "no such user" in message
     assert Run.objects.filter(state="done").count() == 2
-    assert failures.markers([welcome.pk])[welcome.pk].failed == 2
+    assert trouble.of([welcome.pk])[welcome.pk].failed == 2
     report = _report()
     assert report.subject == "Automation “Welcome”: 2 failures"
     assert "Send a mail (550): Mail “Welcome mail” failed" in report.text
@@ -139,7 +139,7 @@ def test_a_resent_mail_tells_the_same_run(welcome: Automation, mail_server: Mail
     sending.drain()
     assert [result for result, *_ in told()] == ["failed", "note"]
     assert RunStep.objects.get(mail=again).run == RunStep.objects.get(mail=mail).run
-    assert not failures.markers([welcome.pk])
+    assert not trouble.of([welcome.pk])
 
 
 def test_mails_whose_run_is_gone_and_mails_of_people_are_no_news(welcome: Automation, make_campaign: Any) -> None:

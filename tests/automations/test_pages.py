@@ -419,6 +419,53 @@ def test_a_run_shows_each_step_and_can_be_tried_again_or_ended(
     assert (other.standing, other.message) == ("ended", "Ended by Mia Marketer.")
 
 
+def test_a_failed_run_is_dismissed_and_gone_from_the_list(
+    marketer_client: Client, automation: Make, failing: list[str]
+) -> None:
+    """C020: what nobody wants to try again does not stay red for ever."""
+    failing.append("Busy.")
+    made = automation(on("tag_added", tag="start"), [step("flaky", 1)])
+    for _ in range(3):
+        tagged(person(), "start")
+    worked()
+    Run.objects.update(state="dead")
+    assert "3 failed" in page(marketer_client, "list")
+    one = Run.objects.first()
+    assert one
+    assert "Dismiss" in page(marketer_client, "run", one.pk)
+    send(marketer_client, "run-end", one.pk)
+    one.refresh_from_db()
+    assert (one.standing, one.message) == ("ended", "Dismissed by Mia Marketer.")
+    assert "Dismiss</button>" not in page(marketer_client, "run", one.pk)
+    assert "2 failed" in page(marketer_client, "list")
+    assert "Dismiss all" in page(marketer_client, "automation-runs", made.pk, query="?state=trouble")
+    send(marketer_client, "dismiss-failed", made.pk)
+    assert not Run.objects.failed().exists()
+    assert "failed</a>" not in page(marketer_client, "list")
+
+
+def test_nothing_of_an_archived_automation_is_tried_again(
+    marketer_client: Client, automation: Make, failing: list[str]
+) -> None:
+    failing.append("Busy.")
+    made = automation(on("tag_added", tag="start"), [step("flaky", 1)])
+    tagged(person(), "start")
+    worked()
+    Run.objects.update(state="dead")
+    run = Run.objects.get()
+    lifecycle.archive(made.pk)
+    assert "Try again" not in page(marketer_client, "run", run.pk)
+    for view, pk in (("run-retry", run.pk), ("retry-failed", made.pk)):
+        send(marketer_client, view, pk)
+        assert "The automation is archived" in page(marketer_client, "run", run.pk)
+        run.refresh_from_db()
+        assert run.state == "dead"
+    lifecycle.restore(made.pk)
+    send(marketer_client, "run-retry", run.pk)
+    run.refresh_from_db()
+    assert run.state == "due"
+
+
 def test_all_failed_runs_are_tried_again_at_once(marketer_client: Client, automation: Make) -> None:
     vips = ContactList.objects.create(name="VIPs")
     made = automation(on("tag_added", tag="start"), [step("join_list", 1, list=vips.pk)])

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from automations import trouble
 from automations.destinations import queueing
 from automations.destinations.models import Delivery
 from common.htmx import render_fragment_or_page
@@ -39,6 +40,19 @@ def resend(request: HttpRequest, pk: int) -> HttpResponseBase:
         messages.success(request, "It is sent again, under the same ID.")
     else:
         messages.info(request, "It is on its way already.")
+    return redirect(found)
+
+
+@require_POST
+@role_required("marketer")
+def dismiss(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """A failed one that nobody wants to send any more."""
+    found = get_object_or_404(Delivery, pk=pk)
+    if trouble.dismiss_delivery(found):
+        audit.record(request, "dismissed delivery", found)
+        messages.success(request, "Dismissed. It can still be sent again.")
+    else:
+        messages.info(request, "It has not failed.")
     return redirect(found)
 
 
