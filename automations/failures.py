@@ -17,6 +17,7 @@ from django.urls import NoReverseMatch
 from automations import checking, notices
 from automations.declarations import action
 from automations.models import Automation, FailureRecipient, FailureReport, RunStep, TriggerProblem
+from common import once
 from common.due import State
 from users.models import User
 
@@ -53,11 +54,12 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
 def look_at_triggers() -> None:
     """Note what keeps triggers of active automations from starting them; forget what does not any more."""
     found: dict[int, set[str]] = {}
-    for automation in Automation.objects.active().select_related("current"):
-        triggers = automation.current.triggers if automation.current else []
-        wrong = {problem.message[:500] for one in triggers for problem in checking.problems_of_trigger(one)}
-        if wrong:
-            found[automation.pk] = wrong
+    with once.a_page():
+        for automation in Automation.objects.active().select_related("current"):
+            triggers = automation.current.triggers if automation.current else []
+            wrong = {problem.message[:500] for one in triggers for problem in checking.problems_of_trigger(one)}
+            if wrong:
+                found[automation.pk] = wrong
     for problem in TriggerProblem.objects.all():
         if problem.message not in found.get(problem.automation_id, ()):
             problem.delete()
@@ -74,8 +76,14 @@ def recipients(automation: Automation) -> list[User]:
 @transaction.atomic
 def choose(automation: Automation | None, users: Iterable[User]) -> None:
     """From now on these, and nobody else, are told of the automation; of every automation for None."""
+    with connection.cursor() as cursor:
+        # Two who choose at the same time would otherwise both insert after both deletions.
+        cursor.execute(_ALONE)
     FailureRecipient.objects.filter(automation=automation).delete()
     FailureRecipient.objects.bulk_create([FailureRecipient(automation=automation, user=user) for user in users])
+
+
+_ALONE = "lock table automations_failurerecipient in share row exclusive mode"
 
 
 def page_of(automation: Automation) -> str:

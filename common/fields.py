@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from common import once
+
 
 class FieldType(StrEnum):
     TEXT = "text"
@@ -49,6 +51,10 @@ def register(catalogue: str, provider: Provider) -> None:
 
 def catalogue(name: str) -> dict[str, Field]:
     """Key -> Field, in the order of declaration. Empty for an unknown name."""
+    return dict(once.read(("catalogue", name), lambda: _read(name)))
+
+
+def _read(name: str) -> dict[str, Field]:
     return {field.key: field for provider in _providers.get(name, []) for field in provider()}
 
 

@@ -10,6 +10,7 @@ from automations.parameters import Row, Text
 from campaigns import sending
 from campaigns.models import Campaign
 from campaigns.personalization import uses_event, uses_order, uses_recurring_payment
+from common import once
 from users.models import User
 
 NO_RECURRING_PAYMENT = (
@@ -23,10 +24,12 @@ NO_EVENT = (
 )
 
 
+@once.kept
 def campaigns() -> list[tuple[str, str]]:
     return [(str(pk), name) for pk, name in Campaign.objects.automated().order_by("name").values_list("pk", "name")]
 
 
+@once.kept
 def colleagues() -> list[tuple[str, str]]:
     return [(str(user.pk), str(user)) for user in User.objects.active()]
 

@@ -7,13 +7,16 @@ from automations.declarations import Action, Json, Outcome, Step, go_on
 from automations.models import Automation, Run
 from automations.parameters import Row
 from automations.triggers.started import STARTED
+from common import once
 
 
+@once.kept
 def _startable() -> list[tuple[str, str]]:
     present = Automation.objects.present().filter(triggers__contains=[{"key": STARTED}])
     return [(str(pk), name) for pk, name in present.values_list("pk", "name")]
 
 
+@once.kept
 def _all() -> list[tuple[str, str]]:
     return [(str(pk), name) for pk, name in Automation.objects.present().values_list("pk", "name")]
 

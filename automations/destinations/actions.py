@@ -11,6 +11,7 @@ from automations.destinations.models import Destination, DestinationQuerySet
 from automations.field_parameters import Mapping
 from automations.models.run import Run
 from automations.parameters import Row, Text
+from common import once
 from common.fields import FieldType, catalogue
 
 _EMAIL = [{"from": "contact.email", "to": "email"}]
@@ -23,7 +24,7 @@ Queue = Callable[[Step, Run, Destination], None]
 
 
 def _offered(queryset: Callable[[], DestinationQuerySet]) -> Callable[[], list[tuple[str, str]]]:
-    return lambda: [(str(pk), name) for pk, name in queryset().values_list("pk", "name")]
+    return once.kept(lambda: [(str(pk), name) for pk, name in queryset().values_list("pk", "name")])
 
 
 def _webhooks() -> DestinationQuerySet:
@@ -35,7 +36,7 @@ def _customerio() -> DestinationQuerySet:
 
 
 def _missing(queryset: Callable[[], DestinationQuerySet], reason: str) -> Callable[[], str]:
-    return lambda: "" if queryset().exists() else reason
+    return once.kept(lambda: "" if queryset().exists() else reason)
 
 
 def _performing(queue: Queue) -> Callable[[Step, Run], Outcome]:

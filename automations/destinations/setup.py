@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Count, Q
 
 from automations.destinations import addresses, customerio, hosts, signing
 from automations.destinations.models import Delivery, Destination, Host
@@ -78,6 +79,16 @@ def used_by(destination: Destination) -> list[Automation]:
 def waiting(destination: Destination) -> int:
     """Deliveries that have not left yet."""
     return Delivery.objects.filter(destination=destination, state__in=[State.DUE, State.RUNNING]).count()
+
+
+def waiting_and_failed() -> tuple[dict[int, int], dict[int, int]]:
+    """How many, by destination. Those that arrived, which are nearly all, are not looked at."""
+    return _counted(Q(state=State.DUE) | Q(state=State.RUNNING)), _counted(Q(state=State.DEAD))
+
+
+def _counted(which: Q) -> dict[int, int]:
+    rows = Delivery.objects.filter(which).values("destination").annotate(count=Count("pk")).order_by()
+    return {row["destination"]: row["count"] for row in rows}
 
 
 def _sends_to(steps: list[dict[str, object]], destination: Destination) -> bool:

@@ -10,6 +10,7 @@ from automations.field_parameters import CatalogueField, FieldValue
 from automations.parameters import Parameter, Row, Tag
 from automations.triggers import sampling
 from automations.triggers.comparing import went
+from common import once
 from common.fields import catalogue
 from contacts.fields import CATALOGUE
 from contacts.models import Activity, ContactList, Kind
@@ -17,6 +18,7 @@ from contacts.models import Activity, ContactList, Kind
 SECTION = "Contacts"
 
 
+@once.kept
 def lists() -> list[tuple[str, str]]:
     return [(str(pk), name) for pk, name in ContactList.objects.values_list("pk", "name")]
 

@@ -8,6 +8,7 @@ from automations.field_parameters import CatalogueField, Conditions, FieldValue
 from automations.parameters import Choice
 from automations.triggers import sampling
 from automations.triggers.comparing import went
+from common import once
 from common.fields import catalogue
 from contacts.models import Activity, Kind
 from recurring_payments.fields import CATALOGUE
@@ -27,6 +28,7 @@ NONE_SYNCED = (
 )
 
 
+@once.kept
 def none_synced() -> str:
     """Recurring payments can be used once there is one (B006 to B009)."""
     return "" if RecurringPayment.objects.exists() else NONE_SYNCED

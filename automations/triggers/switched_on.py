@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from common import once
 from connections.models import Connection, Resource
 from connections.sources.stripe.events import EVENTS
 
 NOTHING_CONNECTED = "Connect a Stripe account and choose what to sync, at Apps. Its events can start automations then."
 
 
+@once.kept
 def types() -> set[str]:
     """Every event type that is switched on at a resource of a connected account."""
     connected = Connection.objects.connected().filter(source="stripe")
@@ -23,6 +25,7 @@ def offered() -> list[tuple[str, str]]:
     return [(type_, f"{EVENTS[type_].label} ({type_})") for type_ in EVENTS if type_ in on]
 
 
+@once.kept
 def accounts() -> list[tuple[str, str]]:
     return [(str(one.pk), str(one)) for one in Connection.objects.connected().filter(source="stripe")]
 

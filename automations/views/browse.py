@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from automations import figures, picture, trouble
 from automations.models import Automation
+from common import once
 from common.htmx import is_fragment
 from contacts.views.access import may_edit
 from users.roles import role_required
@@ -27,12 +28,14 @@ def automations(request: HttpRequest) -> HttpResponseBase:
         rows = rows.filter(Q(name__icontains=words) | Q(description__icontains=words))
     page = Paginator(rows.order_by("name", "pk").select_related("current"), PAGE).get_page(request.GET.get("page"))
     known, wrong = figures.of(page), trouble.of(one.pk for one in page)
-    context = {
-        "page": page,
-        "rows": [
+    with once.a_page():
+        listed = [
             {"automation": one, "figures": known[one.pk], "starts": starts(one), "wrong": wrong.get(one.pk)}
             for one in page
-        ],
+        ]
+    context = {
+        "page": page,
+        "rows": listed,
         "state": state,
         "q": words,
         "states": Automation.State.choices,

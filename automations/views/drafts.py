@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from automations import figures, lifecycle, picture
 from automations.models import Automation
+from common import once
 from common.htmx import close_layer, is_fragment, toast, trigger, with_messages
 from contacts.models import Tag
 from contacts.views.access import may_edit
@@ -83,7 +84,8 @@ def answer(request: HttpRequest, pk: int, *, status: int = 200) -> HttpResponseB
 
 def of_flow(request: HttpRequest, automation: Automation) -> dict[str, Any]:
     """What the flow and the head of its page show."""
-    drawn = picture.of(automation)
+    with once.a_page():
+        drawn = picture.of(automation)
     return {
         "automation": automation,
         "picture": drawn,

@@ -8,6 +8,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
+from common import once
 from common.htmx import render_fragment_or_page
 from contacts.models import Contact
 from contacts.views.access import may_edit
@@ -29,7 +30,8 @@ def segments(request: HttpRequest) -> HttpResponseBase:
     """The counts come after the page, one by one: none holds up the others."""
     page = Paginator(Segment.objects.order_by("name"), PAGE).get_page(request.GET.get("page"))
     used = usage.uses(page)
-    rows = [{"segment": one, "sentence": sentence(one), "uses": used[one.pk]} for one in page]
+    with once.a_page():
+        rows = [{"segment": one, "sentence": sentence(one), "uses": used[one.pk]} for one in page]
     context = {"page": page, "rows": rows, "may_edit": may_edit(request)}
     return render(request, "segments/list.html", context)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -35,14 +35,13 @@ from users.roles import role_required
 PER_PAGE = 50
 PARENT = "Destinations"
 _SHOWN = "session:webhook:{}"
-_FAILED = Count("deliveries", filter=Q(deliveries__state=State.DEAD))
-_WAITING = Count("deliveries", filter=Q(deliveries__state__in=[State.DUE, State.RUNNING]))
 
 
 @require_safe
 @role_required("marketer")
 def destinations(request: HttpRequest) -> HttpResponseBase:
-    rows = Destination.objects.annotate(failed=_FAILED, waiting=_WAITING)
+    waiting, failed = setup.waiting_and_failed()
+    rows = [(one, waiting.get(one.pk, 0), failed.get(one.pk, 0)) for one in Destination.objects.all()]
     return render(request, "automations/destinations/list.html", {"destinations": rows})
 
 
