@@ -14,9 +14,10 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from automations import failures, health, idle, lifecycle, notices, trouble
-from automations.models import Automation, FailureReport, Notice, RunStep, TriggerProblem
+from automations.models import Automation, FailureRecipient, FailureReport, Notice, RunStep, TriggerProblem
 from contacts.models import ContactList
 from tests.automations.conftest import Make, on, person, step, tagged, worked
+from tests.automations.test_dispatch import at_once
 from tests.campaigns.conftest import mail_server as mail_server
 from tests.campaigns.smtp import GO_ON, MailServer
 from users.models import User
@@ -91,6 +92,14 @@ def test_who_is_chosen_for_all_and_for_one_gets_one_mail(broken: Automation, mar
     staff.save()
     fail(2)
     assert told() == ["Automation “Welcome”: 2 failures"]
+
+
+def test_two_who_choose_at_the_same_moment_are_no_error(db: None, marketer: User, staff: User) -> None:
+    """D009: a double click, or two colleagues; the last one's choice stands."""
+    at_once(4, lambda: failures.choose(None, [marketer, staff]))
+    assert FailureRecipient.objects.count() == 2
+    at_once(2, lambda: failures.choose(None, [marketer]))
+    assert FailureRecipient.objects.get().user == marketer
 
 
 def test_nobody_is_told_of_failures_before_somebody_wished_it(broken: Automation, marketer: User) -> None:
