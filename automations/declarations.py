@@ -55,7 +55,7 @@ class Trigger:
     `in_words(parameters)` is the whole as a sentence, for lists and cards.
     `matches` is asked for each such activity and looks at nothing else; `among` then narrows many at once where the
     database must be asked: activities -> ids of those that count. `unavailable` says in words why it cannot be chosen
-    (yet), "" when it can. `brings`: what steps and mails may use. `once_by_default`: B050. `is_dated`: see `dates`.
+    (yet), "" when it can. `brings`: what steps and mails may use. `once_by_default`: B050. `is_dated`: see `dating`.
     """
 
     key: str

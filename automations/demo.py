@@ -8,7 +8,6 @@ from typing import Any
 from django.db import transaction
 
 from automations import lifecycle, recipes
-from automations.management.commands.demo_destinations import AUTOMATION
 from automations.models import Automation
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign
@@ -18,6 +17,7 @@ from segments import conditions
 from segments.models import Segment
 from users.models import Role, User
 
+AUTOMATION = "Tell the warehouse and Customer.io of payments"
 YEARLY, FAILING = "Active yearly customers", "Payment failed now"
 ACTIVE = ("payment_failed", "first_payment_thanks")
 PATIENCE = 240.0

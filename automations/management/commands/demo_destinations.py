@@ -9,12 +9,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from automations import lifecycle
+from automations.demo import AUTOMATION
 from automations.destinations import addresses, customerio, setup
 from automations.destinations.models import Destination
 from automations.models import Automation
 
 WEBHOOK, CUSTOMERIO = "Warehouse", "Customer.io"
-AUTOMATION = "Tell the warehouse and Customer.io of payments"
 _MAPPING = [
     {"from": "contact.email", "to": "customer.email"},
     {"from": "contact.first_name", "to": "customer.first_name"},
