@@ -95,7 +95,7 @@ def test_who_is_chosen_for_all_and_for_one_gets_one_mail(broken: Automation, mar
 
 
 def test_two_who_choose_at_the_same_moment_are_no_error(db: None, marketer: User, staff: User) -> None:
-    """D009: a double click, or two colleagues; the last one's choice stands."""
+    """C021: a double click, or two colleagues; the last one's choice stands."""
     at_once(4, lambda: failures.choose(None, [marketer, staff]))
     assert FailureRecipient.objects.count() == 2
     at_once(2, lambda: failures.choose(None, [marketer]))
@@ -155,7 +155,7 @@ def test_a_notice_whose_answer_never_came_is_not_sent_again(marketer: User, mail
 
 
 def test_notices_wait_for_a_way_to_send_mail(marketer: User, settings: Settings) -> None:
-    """D009: without EMAIL_URL nothing is said to be sent, and nothing is late."""
+    """C021: without EMAIL_URL nothing is said to be sent, and nothing is late."""
     settings.EMAIL_URL = ""
     notices.queue(marketer, "Ten failures", "Look.", key="once")
     Notice.objects.update(next_attempt_at=Now() - timedelta(hours=1))

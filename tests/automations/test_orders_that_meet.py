@@ -34,7 +34,7 @@ def told(record: OrderRecord) -> None:
 def test_a_run_follows_its_order_into_the_one_it_is_part_of(
     automation: Make, shop: Destination, make_campaign: Callable[..., Campaign]
 ) -> None:
-    """B051: the invoice was open, its charge was paid, and only then something tells that they are one purchase."""
+    """A028: the invoice was open, its charge was paid, and only then something tells that they are one purchase."""
     begun = automation(on("order_paid"), [WAIT, step("add_tag", 2, tag="bought")])
     ann = person()
     told(order_record(1, external_id="in_1", contact=ann.pk, status="pending", paid_at=None))
