@@ -14,6 +14,8 @@ from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from common import rows
+
 LEASE = timedelta(seconds=60)
 MAX_CLAIMS = 4
 # Clean failures wait this long before the next try, each ± 20 %; after the last one the row is dead.
@@ -88,10 +90,12 @@ class DueQuerySet(models.QuerySet[Row]):
         chosen = self.filter(which).order_by("next_attempt_at", "pk").select_for_update(skip_locked=True, of=("self",))
         with transaction.atomic():
             inner, parameters = chosen.values("id")[:limit].query.sql_with_params()
-            claimed = self.model._default_manager.raw(
+            claimed = rows.built(
+                self.model,
                 f"with mine as materialized ({inner}) update {self.model._meta.db_table} as t set "  # noqa: S608
                 "state = %s, claim_no = t.claim_no + 1, claims = t.claims + 1, "
-                "lease_until = statement_timestamp() + %s from mine where t.id = mine.id returning t.*",
+                "lease_until = statement_timestamp() + %s from mine where t.id = mine.id "
+                f"returning {rows.columns(self.model, 't')}",
                 [*parameters, State.RUNNING.value, LEASE],
             )
             return sorted(claimed, key=lambda row: (row.next_attempt_at, row.pk))

@@ -39,9 +39,9 @@ def _storable_tree(value: Any) -> Any:
 _NUL = b"\\u0000"
 
 
-def loads(text: str | bytes) -> Any:
+def loads(text: str | bytes | bytearray | memoryview) -> Any:
     """Parsed JSON; ValueError if it is none. Numbers beyond 64 bits stay exact, which the quick parser cannot do."""
-    raw = text.encode() if isinstance(text, str) else text
+    raw = text.encode() if isinstance(text, str) else bytes(text)
     is_long = _NINETEEN_DIGITS in raw.translate(_DIGITS)
     return json.loads(raw, parse_constant=_refuse) if is_long else orjson.loads(raw)
 

@@ -50,7 +50,7 @@ class Neighbourhood:
         pages = [bulk.literal(keys[start : start + _KEYS]) for start in range(0, len(keys), _KEYS)]
         found = bulk.execute(_NAMED, [pages, self._connection.pk, sorted(kinds)])
         unknown = {pk for (pk,) in found} - {row.pk for row in self._rows.values()}
-        return [remote_objects.row_of(values) for values in bulk.execute(_ROWS, [sorted(unknown)])] if unknown else []
+        return bulk.built(RemoteObject, _ROWS, [sorted(unknown)]) if unknown else []
 
     def _add(self, rows: Iterable[RemoteObject]) -> None:
         for row in rows:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.db.models.base import ModelState
 
 from common import rows as bulk
 from common.due import database_now
-from common.text import loads
 from connections.guard import Verdict, already_held, consider
 from connections.models import Connection, RemoteObject
 from connections.sources.base import HeldObject, ObjectState
@@ -163,49 +161,34 @@ def _make_empty(connection: Connection, keys: set[str], **values: Any) -> None:
     )
 
 
-_NAMES = [field.attname for field in RemoteObject._meta.concrete_fields]
 _HERE = """
     from unnest(%b::text[], %b::text[]) as wanted(type, external_id)
     join connections_remoteobject as o
       on o.connection_id = %b and o.type = wanted.type and o.external_id = wanted.external_id
 """
 _LOCKED = " order by o.type, o.external_id for no key update of o"
-SELECT = "select " + ", ".join(f"o.{name}" for name in _NAMES)
+SELECT = "select " + bulk.columns(RemoteObject, "o")
 _READ = SELECT + _HERE
 _KNOWN = "select o.type, o.external_id" + _HERE
 
 
 def read(connection: Connection, keys: Iterable[str], *, lock: bool = False) -> dict[str, RemoteObject]:
     """The rows of these keys that exist; locked in order of key until the transaction ends, if asked."""
-    found = _ask(_READ, connection, keys, lock)
-    return {row.key: row for row in map(row_of, found)}
+    pairs = _split(keys)
+    found = bulk.built(RemoteObject, *_asking(_READ, connection, pairs, lock)) if pairs else []
+    return {row.key: row for row in found}
 
 
 def known_keys(connection: Connection, keys: Iterable[str], *, lock: bool = False) -> set[str]:
     """Which of the keys have a row."""
-    return {f"{kind}:{external_id}" for kind, external_id in _ask(_KNOWN, connection, keys, lock)}
-
-
-def row_of(values: Sequence[Any]) -> RemoteObject:
-    """A row from the values of SELECT."""
-    parsed = [loads(value) if place in _JSON and value is not None else value for place, value in enumerate(values)]
-    # As from_db does it, without the work of __init__ for each field: every event reads a handful of these.
-    row = RemoteObject.__new__(RemoteObject)
-    row._state = ModelState()
-    row._state.adding, row._state.db = False, "default"
-    row.__dict__.update(zip(_NAMES, parsed, strict=True))
-    return row
-
-
-_JSON = {_NAMES.index("body"), _NAMES.index("previous")}
-
-
-def _ask(statement: str, connection: Connection, keys: Iterable[str], lock: bool) -> list[tuple[Any, ...]]:
     pairs = _split(keys)
-    if not pairs:
-        return []
+    found = bulk.execute(*_asking(_KNOWN, connection, pairs, lock)) if pairs else []
+    return {f"{kind}:{external_id}" for kind, external_id in found}
+
+
+def _asking(statement: str, connection: Connection, pairs: list[tuple[str, str]], lock: bool) -> tuple[str, list[Any]]:
     kinds, ids = zip(*pairs, strict=True)
-    return bulk.execute(statement + (_LOCKED if lock else ""), [list(kinds), list(ids), connection.pk])
+    return statement + (_LOCKED if lock else ""), [list(kinds), list(ids), connection.pk]
 
 
 def _split(keys: Iterable[str]) -> list[tuple[str, str]]:

@@ -52,7 +52,7 @@ class People:
         keys = {email_key(record.email.value) for record in records if record.email}
         external_ids = {record.external_id for record in records if record.external_id}
         accounts = {record.account for record in records}
-        identities = list(
+        identities = rows.read(
             Identity.objects.filter(account__in=accounts, external_id__one_of=external_ids).order_by("pk")
         )
         addressed = Contact.objects.filter(email_key__one_of=keys)
@@ -63,7 +63,7 @@ class People:
             ),
         )
         # Sorted, so that two workers with the same people wait for each other instead of locking crosswise.
-        contacts = list(Contact.objects.filter(pk__in=known).order_by("pk").select_for_update(no_key=True))
+        contacts = rows.read(Contact.objects.filter(pk__in=known).order_by("pk").select_for_update(no_key=True))
         held = {contact.pk for contact in contacts}
         return cls(contacts, [identity for identity in identities if identity.contact_id in held])
 
@@ -78,7 +78,7 @@ class People:
         return self._by_email.get((key, is_test))
 
     def new(self, record: ContactRecord) -> Contact:
-        contact = Contact(is_test=record.is_test)
+        contact = rows.made(Contact, is_test=record.is_test)
         self._new.append(contact)
         return contact
 

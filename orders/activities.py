@@ -69,7 +69,7 @@ def merge(merged: list[tuple[Order, list[Order]]]) -> None:
     heirs = {_prefix(one): order for order, others in merged for one in (order, *others)}
     by_slot: dict[tuple[int, str], list[Activity]] = {}
     told = of_orders(one for order, others in merged for one in (order, *others))
-    for activity in told.order_by("dispatched_at", "pk"):  # those not dispatched come last
+    for activity in rows.read(told.order_by("dispatched_at", "pk")):  # those not dispatched come last
         prefix, slot = _parts(activity.dedupe)
         by_slot.setdefault((heirs[prefix].pk, slot), []).append(activity)
     repeated = [activity.pk for same in by_slot.values() for activity in same[1:]]
@@ -86,7 +86,7 @@ def merge(merged: list[tuple[Order, list[Order]]]) -> None:
 def give_to(orders: list[Order]) -> None:
     """The orders have found their contacts: so have their activities."""
     owners = {_prefix(order): order.contact_id for order in orders}
-    found = list(of_orders(orders).filter(contact=None).order_by("pk"))
+    found = rows.read(of_orders(orders).filter(contact=None).order_by("pk"))
     for activity in found:
         activity.contact_id = owners[_parts(activity.dedupe)[0]]
     rows.update(found, ["contact"])

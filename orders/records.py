@@ -142,7 +142,7 @@ def _write(records: list[OrderRecord]) -> None:
 def _bring_up_to_date(known: _Known, record: OrderRecord) -> _Written:
     found = _found(known, record)
     if not found:
-        order = Order(source=record.source, account=record.account, is_test=record.is_test)
+        order = rows.made(Order, source=record.source, account=record.account, is_test=record.is_test)
         _apply(order, record)
         return _Written(record, order, None, is_changed=True, found_contact=False)
     order, others = found[0], found[1:]
@@ -230,18 +230,18 @@ def _itemise(known: _Known, written: list[_Written]) -> None:
 def _known(records: list[OrderRecord]) -> _Known:
     references = {reference for record in records for reference in record.references}
     ids = {record.external_id for record in records}
-    ties = list(_here(OrderReference.objects.filter(reference__one_of=references), records))
+    ties = rows.read(_here(OrderReference.objects.filter(reference__one_of=references), records))
     by_id = _here(Order.objects.filter(external_id__one_of=ids), records).values_list("pk", flat=True)
     wanted = {tie.order_id for tie in ties} | set(by_id)
     known = _Known()
     # In order of id, so that two workers do not lock crosswise.
-    for order in Order.objects.filter(pk__one_of=wanted).order_by("pk").select_for_update():
+    for order in rows.read(Order.objects.filter(pk__one_of=wanted).order_by("pk").select_for_update()):
         known.orders[order.pk] = order
         known.by_id[order.source, order.account, order.is_test, order.external_id] = order
     for tie in ties:
         if tie.order_id in known.orders:
             known.by_reference[tie.source, tie.account, tie.is_test, tie.reference] = known.orders[tie.order_id]
-    for item in OrderItem.objects.filter(order_id__one_of=known.orders).order_by("order", "position"):
+    for item in rows.read(OrderItem.objects.filter(order_id__one_of=known.orders).order_by("order_id", "position")):
         known.items.setdefault(item.order_id, []).append(Item(item.name, item.sku, item.quantity, item.amount))
     return known
 

@@ -83,7 +83,7 @@ def upsert(records: list[RecurringPaymentRecord]) -> None:
     for record in ordered:
         row = held.get(_identity(record))
         if row is None:
-            row = RecurringPayment(**_origin(record), **record.values, contact_id=record.contact_id)
+            row = rows.made(RecurringPayment, **_origin(record), **record.values, contact_id=record.contact_id)
             new.append(row)
             told.append((row, record, Kind.RECURRING_PAYMENT_CREATED, []))
             told += [(row, fact, Kind.RECURRING_PAYMENT_UPDATED, some) for fact, some in _updates(record, {}).values()]
@@ -101,8 +101,8 @@ def upsert(records: list[RecurringPaymentRecord]) -> None:
 
 def _held(records: Iterable[RecurringPaymentRecord]) -> dict[tuple[Any, ...], RecurringPayment]:
     ids = [record.store_recurring_payment_id for record in records]
-    rows = RecurringPayment.objects.filter(store_recurring_payment_id__one_of=ids).order_by("pk").select_for_update()
-    return {_identity(row): row for row in rows}
+    wanted = RecurringPayment.objects.filter(store_recurring_payment_id__one_of=ids).order_by("pk").select_for_update()
+    return {_identity(row): row for row in rows.read(wanted)}
 
 
 def _identity(row: RecurringPaymentRecord | RecurringPayment) -> tuple[Any, ...]:
