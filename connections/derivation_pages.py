@@ -1,4 +1,4 @@
-"""How a page of recurring payments is made anew: again when others were in the way, and without those that fail."""
+"""How a page of what is derived is written: again when others were in the way, and without those that fail."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def write(page: Callable[[bool], None]) -> None:
 
 
 def derive(connection: Connection, told: dict[str, Told], *, is_last: bool) -> None:
-    """All of them (by key of the subscription), in the caller's transaction. One that cannot be derived fails alone,
-    and is kept to be tried again by schedule.
+    """All of them, by key of the subscription or purchase, in the caller's transaction. One that cannot be derived
+    fails alone, and is kept to be tried again by schedule.
     """
     try:
         with transaction.atomic():
-            derived.refresh(connection, told)
+            derived.refresh(connection, told, billed_later=True)
     except Exception as error:
         if passes(error) or (isinstance(error, IntegrityError) and not is_last):
             raise
@@ -48,5 +48,5 @@ def derive(connection: Connection, told: dict[str, Told], *, is_last: bool) -> N
             for half in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):
                 derive(connection, {key: told[key] for key in half}, is_last=is_last)
             return
-        logger.exception("A recurring payment could not be derived", extra={"objects": sorted(told)})
+        logger.exception("What follows from an object could not be derived", extra={"objects": sorted(told)})
         failed_derivations.keep(connection, told, error)

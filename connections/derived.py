@@ -21,6 +21,7 @@ from connections.neighbourhood import Neighbourhood
 from connections.remote_objects import Held
 from connections.sources.stripe import cut_lists, purchases, recurring, shapes
 from connections.sources.stripe.billing import Billing
+from connections.underived import is_purchase
 from connections.whole_lists import whole
 from orders import records as orders
 from orders.records import OrderRecord
@@ -62,25 +63,30 @@ def refresh(
     held: Held | None = None,
     edits: dict[str, list[Edit]] | None = None,
     *,
-    importing: bool = False,
+    billed_later: bool = False,
 ) -> None:
     """Bring everything derived from the changed objects (by key) up to date. `held`: those this transaction has.
 
     `edits`: what events say of subscriptions (by key), so that a change is told even where the next took it back.
-    `importing`: recurring payments whose subscription is not among them may wait until the import rests.
+    `billed_later`: recurring payments whose subscription is not among them are noted, to be made when the rest is.
     """
     edits = edits or {}
     changed = {key: many[-1].told for key, many in edits.items()} | changed
-    kinds = set(connection.resources.active().filter(data=Resource.Data.ALL).values_list("kind", flat=True))
+    kinds = kinds_of(connection)
     if not changed or not kinds:
         return
     changed = {cut_lists.owner_key(key): told for key, told in changed.items()}
     around = _meet(connection, changed.keys(), held)
     purchase = _purchases(around, changed.keys())
     if "subscription" in kinds:
-        _refresh_recurring(connection, around, changed, purchase, edits, importing)
+        _refresh_recurring(connection, around, changed, purchase, edits, billed_later)
     if kinds & set(ORDER_RESOURCES):
         _refresh_orders(connection, changed, purchase)
+
+
+def kinds_of(connection: Connection) -> set[str]:
+    """Resources that bring more than customer data."""
+    return set(connection.resources.active().filter(data=Resource.Data.ALL).values_list("kind", flat=True))
 
 
 def _meet(connection: Connection, keys: Iterable[str], held: Held | None) -> Neighbourhood:
@@ -99,7 +105,7 @@ def _meet(connection: Connection, keys: Iterable[str], held: Held | None) -> Nei
 
 def is_met_at(key: str) -> bool:
     """Must workers that hold objects naming this one go one after the other?"""
-    return _is_purchase(key) or _is_subscription(key)
+    return is_purchase(key) or is_subscription(key)
 
 
 def rederive(connection: Connection, kind: str) -> None:
@@ -120,15 +126,15 @@ def _refresh_recurring(
     changed: dict[str, Told],
     purchase: dict[str, RemoteObject],
     edits: dict[str, list[Edit]],
-    importing: bool,
+    billed_later: bool,
 ) -> None:
-    direct = {key for key in changed if _is_subscription(key)}
-    billed = {ref for row in purchase.values() for ref in row.refs if _is_subscription(ref)}
-    affected = direct | billed | _sharing(connection, changed)
-    remote_objects.lock(connection, affected)
-    if importing:
-        underived.mark(connection, affected - direct, _told(changed, ()))
+    direct = {key for key in changed if is_subscription(key)}
+    billed = {ref for row in purchase.values() for ref in row.refs if is_subscription(ref)}
+    affected = direct | billed | sharing(connection, changed)
+    if billed_later:
+        underived.mark(connection, dict.fromkeys(affected - direct, _told(changed, ())))
         affected = direct
+    remote_objects.lock(connection, affected)
     subscriptions = [row for row in around.rows(affected) if row.body is not None]
     if not subscriptions:
         return
@@ -144,7 +150,7 @@ def _refresh_recurring(
     remote_objects.wish(connection, {key for key in named if _worth_reading(key)})
 
 
-def _sharing(connection: Connection, changed: dict[str, Told]) -> set[str]:
+def sharing(connection: Connection, changed: dict[str, Told]) -> set[str]:
     """Subscriptions that name a changed object they may share, to be derived now; others are noted as due."""
     shared = sorted(key for key in changed if key.partition(":")[0] in _SHARED)
     if not shared:
@@ -223,22 +229,18 @@ def _purchases(around: Neighbourhood, keys: Iterable[str]) -> dict[str, RemoteOb
     """The changed objects that belong to purchases, and all that hang together with them, by key."""
     found: dict[str, RemoteObject] = {}
     seen: set[str] = set()
-    frontier = {key for key in keys if _is_purchase(key)}
+    frontier = {key for key in keys if is_purchase(key)}
     while frontier:
         seen |= frontier
         rows = [*around.rows(frontier), *around.naming(purchases.PURCHASE_TYPES, frontier)]
         new = {row.key: row for row in rows if row.key not in found and row.body is not None}
         found |= new
-        frontier = {key for row in new.values() for key in (row.key, *row.refs) if _is_purchase(key)} - seen
+        frontier = {key for row in new.values() for key in (row.key, *row.refs) if is_purchase(key)} - seen
     return found
 
 
-def _is_subscription(key: str) -> bool:
+def is_subscription(key: str) -> bool:
     return key.startswith("subscription:")
-
-
-def _is_purchase(key: str) -> bool:
-    return key.partition(":")[0] in purchases.PURCHASE_TYPES
 
 
 def _components(rows: dict[str, RemoteObject]) -> list[list[RemoteObject]]:
@@ -252,7 +254,7 @@ def _components(rows: dict[str, RemoteObject]) -> list[list[RemoteObject]]:
 
     for key, row in rows.items():
         for ref in row.refs:
-            if _is_purchase(ref):
+            if is_purchase(ref):
                 leader[find(ref)] = find(key)
     groups: dict[str, list[RemoteObject]] = {}
     for key in sorted(rows):

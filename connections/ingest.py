@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from common.origin import Origin
-from connections import derived, edits, log, mapping, remote_objects, telling
+from connections import deferring, derived, edits, log, mapping, remote_objects, telling
 from connections.derived import Told
 from connections.guard import Verdict
 from connections.incoming import Batch, Incoming, Outcome, Result
@@ -37,7 +37,8 @@ def ingest(
     """Apply a batch of one connection; one outcome each, in order, and their log rows.
 
     `started`: when work on the batch began, by time.monotonic(); the log shows each record's share. `along`: objects
-    read because the batch's mappings follow them. `importing`: pages of an import, as derived.refresh has it.
+    read because the batch's mappings follow them. `importing`: pages of an import; what
+    follows from them is made when it rests.
 
     IntegrityError or a deadlock means another worker was at the same rows: roll back and call again.
     """
@@ -47,7 +48,8 @@ def ingest(
         _states(incoming) if admitted_or_supporting(o) else [] for incoming, o in zip(batch, outcomes, strict=True)
     ]
     all_states = [*(state for group in states for state in group), *along]
-    held = remote_objects.hold(connection, all_states, _needed(batch, outcomes), derived.is_met_at)
+    meets = None if importing else derived.is_met_at
+    held = remote_objects.hold(connection, all_states, _needed(batch, outcomes), meets)
     work = Batch(connection, resources, targets(), held, importing)
     verdicts = iter(held.verdicts)
     own_verdicts: list[Verdict | None] = []
@@ -151,8 +153,10 @@ def _apply(
     for (i, _), result in zip(told, contacts.apply([record for _, record in told]), strict=True):
         telling.conclude(outcomes[i], result, verdicts[i])
     changed = behind | _changed(batch, outcomes)
-    told_edits = edits.of(batch, outcomes)
-    derived.refresh(work.connection, changed, work.held, told_edits, importing=work.importing)
+    if work.importing:
+        deferring.defer(work.connection, changed, work.held)
+    else:
+        derived.refresh(work.connection, changed, work.held, edits.of(batch, outcomes))
     return [telling.log_entry(work, batch[i], outcomes[i], log_ids[i]) for i in ready]
 
 

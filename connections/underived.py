@@ -1,10 +1,12 @@
-"""Recurring payments that history's invoices and charges belong to: made anew once an import rests.
+"""What follows from an import, noted to be made once it rests: each order and recurring payment once.
 
-A subscription of five years has sixty invoices, and each would read all the others again.
+Made with each page, an order would be made with its invoice and again with its charge, and the recurring payment of a
+subscription of five years with each of its sixty invoices, reading all the others again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,21 +15,36 @@ from django.db.models.functions import Now
 
 from common import rows
 from connections.models import Connection, SyncRun, Underived
+from connections.sources.stripe.purchases import PURCHASE_TYPES
 
 if TYPE_CHECKING:
     from connections.derived import Told
 
 # A long import shows what it brought no later than this.
-PATIENCE = timedelta(minutes=5)
+PATIENCE = timedelta(minutes=2)
+# A page takes a second or two. Whoever holds one for longer has died, or waits.
+LEASE = timedelta(seconds=60)
 _IMPORTING = (SyncRun.State.QUEUED, SyncRun.State.RUNNING)
+# A purchase is noted by what most of its objects name, so that its invoice and its charge are one mark.
+_NAMED_FIRST = ("payment_intent", "invoice", "charge")
 
 
-def mark(connection: Connection, subscriptions: set[str], told: Told) -> None:
-    """Note subscriptions whose rows this transaction has locked."""
+def mark(connection: Connection, marks: dict[str, Told]) -> None:
+    """Note subscriptions and purchases by key, in the transaction that stores what they follow from.
+
+    Whoever takes a mark away reads only then, so it finds what this transaction stored, or the mark comes after it.
+    """
     rows.insert(
         [
-            rows.made(Underived, connection_id=connection.pk, key=key, occurred_at=told.occurred_at, silent=told.silent)
-            for key in sorted(subscriptions)
+            rows.made(
+                Underived,
+                connection_id=connection.pk,
+                key=key,
+                stage=Underived.Stage.SUBSCRIPTION if key.startswith("subscription:") else Underived.Stage.PURCHASE,
+                occurred_at=told.occurred_at,
+                silent=told.silent,
+            )
+            for key, told in sorted(marks.items())
         ],
         conflict=_ONCE,
     )
@@ -38,9 +55,22 @@ _ONCE = """on conflict (connection_id, key) do update set
     occurred_at = greatest(connections_underived.occurred_at, excluded.occurred_at)"""
 
 
+def purchase_key(key: str, refs: Iterable[str]) -> str:
+    """What the purchase of an object is noted by."""
+    for kind in _NAMED_FIRST:
+        if named := sorted(known for known in (key, *refs) if known.startswith(f"{kind}:")):
+            return named[0]
+    return key
+
+
+def is_purchase(key: str) -> bool:
+    return key.partition(":")[0] in PURCHASE_TYPES
+
+
 def due() -> QuerySet[Underived]:
-    """Those of accounts whose imports rest, and those that have waited long enough."""
+    """Those of accounts whose imports rest, and those that have waited long enough; not those somebody is at."""
     mine = {"resource__connection": OuterRef("connection")}
     importing = SyncRun.objects.imports().filter(state__in=_IMPORTING, **mine)
-    connected = Underived.objects.filter(connection__in=Connection.objects.connected())
-    return connected.exclude(Exists(importing), marked_at__gt=Now() - PATIENCE)
+    free = Underived.objects.exclude(lease_until__gt=Now()).filter(connection__in=Connection.objects.connected())
+    # Recurring payments come last: every purchase may tell something more of them.
+    return free.exclude(Exists(importing), marked_at__gt=Now() - PATIENCE).order_by("connection", "stage", "pk")

@@ -7,6 +7,7 @@ import time
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 
 from common import rows
 from common.due import MAX_CLAIMS
@@ -15,7 +16,7 @@ from connections import derivation_pages, failed_derivations, remote_objects
 from connections.derived import Told
 from connections.inbox import Moved, fenced
 from connections.models import Connection, Underived
-from connections.underived import due
+from connections.underived import LEASE, due
 
 logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 20
@@ -26,15 +27,15 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     """Derive what is due until there is nothing or the time is up. Returns how many pages were written."""
     ends = time.monotonic() + seconds
     pages = 0
-    while time.monotonic() < ends and (first := due().order_by("pk").first()):
+    while time.monotonic() < ends and (first := due().first()):
         try:
             if not _work(first.connection_id):
                 break
         except Moved:
             break
         except Exception:
-            # The marks are still there and have one try less; the next ring goes on.
-            logger.exception("A page of recurring payments could not be derived")
+            # The marks are still there and have one try less; they are due again when their lease is over.
+            logger.exception("A page of what an import left could not be derived")
             break
         pages += 1
     return pages
@@ -52,14 +53,15 @@ def _work(connection_id: int) -> bool:
 
 
 def _begun(connection_id: int) -> dict[str, int]:
-    """The next marks and how often a page was begun with them, this one included.
+    """The next marks, all of one stage, and how often a page was begun with them, this one included.
 
     Committed before anything is done: a page that takes its worker along, or fails as a whole, leaves that behind.
     """
     with transaction.atomic():
-        mine = due().filter(connection=connection_id).order_by("pk").select_for_update(skip_locked=True, of=("self",))
-        page = {mark.pk: mark for mark in mine[:PAGE]}
-        Underived.objects.filter(pk__in=page).update(tries=F("tries") + 1)
+        mine = due().filter(connection=connection_id).select_for_update(skip_locked=True, of=("self",))
+        found = list(mine[:PAGE])
+        page = {mark.pk: mark for mark in found if mark.stage == found[0].stage}
+        Underived.objects.filter(pk__in=page).update(tries=F("tries") + 1, lease_until=Now() + LEASE)
     return {mark.key: mark.tries + 1 for mark in page.values()}
 
 
@@ -76,7 +78,7 @@ def _hand_over(connection_id: int, keys: set[str]) -> None:
 
 
 def _taken(connection: Connection, keys: set[str]) -> dict[str, Told]:
-    """Delete the marks of subscriptions, whose rows are locked first, and say what they told."""
+    """Delete the marks of objects, whose rows are locked first, and say what they told."""
     remote_objects.lock(connection, keys)
     marks = rows.execute(_TAKE, [connection.pk, sorted(keys)])
     prefix = f"{connection.pk}:history"

@@ -32,7 +32,9 @@ class UpdateLine:
     @property
     def what(self) -> str:
         if isinstance(self.row, FailedDerivation):
-            return f"Recurring payment {_id(self.row.subscription)}"
+            kind = self.row.subscription.partition(":")[0]
+            what = "Recurring payment" if kind == "subscription" else f"Order with {kind.replace('_', ' ')}"
+            return f"{what} {_id(self.row.subscription)}"
         kind = self.row.shared.partition(":")[0].replace("_", " ")
         return f"Every recurring payment with {kind} {_id(self.row.shared)}"
 

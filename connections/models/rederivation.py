@@ -10,20 +10,27 @@ from connections.models.connection import Connection
 
 
 class Underived(models.Model):
-    """A subscription whose recurring payment does not say yet what history brought: to be derived once, not with each
-    of its invoices. Made, and deleted, only by who has the subscription's row.
-    """
+    """A subscription or purchase whose recurring payment or order does not say yet what history brought."""
+
+    class Stage(models.IntegerChoices):
+        """In this order: purchases tell more of recurring payments."""
+
+        PURCHASE = 1
+        SUBSCRIPTION = 2
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+", db_index=False)
-    key = models.CharField(max_length=300, help_text="of the subscription")
+    key = models.CharField(max_length=300, help_text="of the subscription, or of what a purchase is noted by")
+    stage = models.PositiveSmallIntegerField(choices=Stage.choices, db_default=Stage.SUBSCRIPTION)
     occurred_at = models.DateTimeField(help_text="when the newest of these facts happened at the source")
     silent = models.BooleanField(default=True)
     marked_at = models.DateTimeField(db_default=Now())
     tries = models.PositiveSmallIntegerField(db_default=0, help_text="pages begun with it: suspicion")
+    lease_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name_plural = "underived"
         constraints = [models.UniqueConstraint("connection", "key", name="underived_once")]
+        indexes = [models.Index(fields=["connection", "stage", "id"], name="underived_order")]
 
     def __str__(self) -> str:
         return self.key

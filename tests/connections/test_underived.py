@@ -1,4 +1,4 @@
-"""Recurring payments that an import's invoices belong to are made anew once, when the import rests."""
+"""Orders and recurring payments of an import are made once, when it rests."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from connections import derived, fetching, historical, idle, inbox, underived, underived_pages
 from connections.models import Connection, Resource, SyncRun, Underived
 from contacts.models import Activity
+from orders.models import Order
 from recurring_payments.models import RecurringPayment
 from sandbox.stripe import Sandbox, SandboxAccount
 
@@ -51,9 +52,14 @@ def test_many_invoices_are_one_change(subscription: str, connect: Callable[..., 
     connect("invoice", sync="history_and_new")
     connect("charge", sync="history_and_new")
     historical.drain()
-    assert list(Underived.objects.values_list("key", flat=True)) == [f"subscription:{subscription}"]
-    assert idle.busy() == ["1 changes to derive from"]
-    assert underived_pages.drain() == 1
+    keys = set(Underived.objects.values_list("key", flat=True))
+    # Each invoice and its charge are one purchase.
+    assert f"subscription:{subscription}" in keys and len(keys) == MONTHS + 1
+    assert not Order.objects.exists()
+    assert idle.busy() == [f"{MONTHS + 1} changes to derive from"]
+    # The purchases, then the subscription they belong to.
+    assert underived_pages.drain() == 2
+    assert Order.objects.count() == MONTHS
     assert last_payment() and not Underived.objects.exists() and idle.busy() == []
     told = Activity.objects.filter(kind="recurring_payment.updated")
     assert told.count() <= before + 1 and not told.filter(dispatched_at=None).exists()
@@ -78,7 +84,7 @@ def test_nothing_is_derived_while_an_import_runs_unless_it_takes_long(
     SyncRun.objects.filter(pk=run.pk).update(state=SyncRun.State.RUNNING, finished_at=None)
     assert Underived.objects.exists() and underived_pages.drain() == 0
     Underived.objects.update(marked_at=Now() - underived.PATIENCE - timedelta(seconds=1))
-    assert underived_pages.drain() == 1 and not Underived.objects.exists()
+    assert underived_pages.drain() == 2 and not Underived.objects.exists()
 
 
 def test_a_page_that_is_not_committed_leaves_its_marks(subscription: str, connect: Callable[..., Resource]) -> None:
@@ -90,7 +96,7 @@ def test_a_page_that_is_not_committed_leaves_its_marks(subscription: str, connec
         underived_pages.drain()
         assert not Underived.objects.exists()
         transaction.set_rollback(True)
-    assert Underived.objects.count() == 1 and last_payment() == before
+    assert Underived.objects.count() == MONTHS + 1 and last_payment() == before
     everything()
     assert not Underived.objects.exists()
 
@@ -112,4 +118,4 @@ def test_disconnected_accounts_wait(subscription: str, connect: Callable[..., Re
     Connection.objects.update(state=Connection.State.DISCONNECTED)
     with CaptureQueriesContext(database) as asked:
         assert underived_pages.drain() == 0
-    assert Underived.objects.count() == 1 and len(asked) == 1
+    assert Underived.objects.count() == MONTHS + 1 and len(asked) == 1
