@@ -62,10 +62,9 @@ def refuse_repetition(rows: list[Json], has_more: bool, after_id: str, after: da
         raise SourceError("Stripe’s list does not end: it repeats a page.", permanent=True, code="endless")
 
 
-def behind(client: Client, run: SyncRun, found: list[Translation]) -> list[Translation]:
-    """The objects that a mapping follows from these rows and that we do not hold, read one by one."""
+def behind(client: Client, run: SyncRun, found: list[Translation], came: set[str]) -> list[Translation]:
+    """The objects that a mapping follows from these rows, read one by one: those that neither came nor are held."""
     keys_read = mapping.keys(run.resource.mapping.rows) if run.resource.mapping else set()
-    came = {state.key for translation in found for state in translation.states}
     needed = {key for t in found if t.record for key in translate.needs(t.record.after, keys_read)} - came
     kinds = {key.partition(":")[0] for key in needed}
     held = {

@@ -131,29 +131,29 @@ class Walk:
             self._refused[place.run.pk] = place.run, error
 
     def _write(self, pages: list[tuple[Place, Page]]) -> None:
-        try:
-            along = self._behind(pages)
-        except SourceError as error:
-            for place, _ in pages:
-                self._drop(place)
-                self._interrupted(place, error)
-            return
-        told = [(place.window, place.run, page) for place, page in pages]
-        written = history_writes.write(self._connection_id, told, along)
+        along: list[ObjectState] = []
+        came = {state.key for _, page in pages for row in page.rows for state in row.states}
+        ready = [(place, page) for place, page in pages if self._behind(place, page, came, along)]
+        told = [(place.window, place.run, page) for place, page in ready]
+        written = history_writes.write(self._connection_id, told, along) if told else set()
         self._pages += len(written)
-        for place, _ in pages:
+        for place, _ in ready:
             if place.window.pk not in written:
                 # Paused, cancelled, disconnected, or another worker's by now.
                 self._drop(place)
                 place.window.later(timedelta(0))
 
-    def _behind(self, pages: list[tuple[Place, Page]]) -> list[ObjectState]:
-        found = []
-        for run in {place.run.pk: place.run for place, _ in pages}.values():
-            rows = [row for place, page in pages if place.run is run for row in page.rows]
-            read = history_pages.behind(api.client_of(run.resource.connection), run, rows)
-            found += [state for one in read for state in one.states]
-        return found
+    def _behind(self, place: Place, page: Page, came: set[str], along: list[ObjectState]) -> bool:
+        """Add to `along` what the page's mapping follows and nothing that came tells. False if that was refused."""
+        known = came | {state.key for state in along}
+        try:
+            found = history_pages.behind(api.client_of(place.run.resource.connection), place.run, page.rows, known)
+        except SourceError as error:
+            self._drop(place)
+            self._interrupted(place, error)
+            return False
+        along += [state for one in found for state in one.states]
+        return True
 
     def _drop(self, place: Place) -> None:
         """Ask for no further page of it, and leave the one under way."""

@@ -40,7 +40,7 @@ def write(
     more: bool,
 ) -> None:
     """Put right what differs, and move the cursor, in one transaction: a kill repeats at most this page."""
-    behind = history_pages.behind(client, run, differing)
+    behind = history_pages.behind(client, run, differing, {state.key for row in differing for state in row.states})
     for attempt in range(1, _CROSSWISE_TRIES + 1):
         try:
             with transaction.atomic():

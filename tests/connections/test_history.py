@@ -258,6 +258,26 @@ def test_two_windows_that_need_the_same_product_wait_for_each_other(
     assert set(Contact.objects.values_list("phone", flat=True)) == {"Mill Pro"}
 
 
+def test_an_object_that_is_refused_holds_up_only_the_window_that_needs_it(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource]
+) -> None:
+    now = int(time.time())
+    products = [account.play("add_product", name=name) for name in ("Mill Pro", "Mill Max")]
+    for number in range(40):
+        # Only the first subscription has the second product.
+        product = products[number == 39]
+        price = account.play("add_price", product=product["id"], unit_amount=900, currency="eur", interval="month")
+        account.subscribe(None, prices=[price["id"]], at=now - number * 20 * 86_400 - 90_000)
+    stripe.discard()
+    stripe.faults(path=f"/v1/products/{products[1]['id']}", status=400, count=0)
+    rows = [{"from": ["email"], "to": "email"}, {"from": ["product.name"], "to": "phone"}]
+    run = connect("subscription", sync="history_and_new", rows=rows).runs.get()
+    run = walk(run)
+    assert (run.state, run.failed) == ("partly_failed", 0)
+    assert SyncWindow.objects.filter(run=run, state=State.DEAD).count() == 1
+    assert Contact.objects.count() == run.listed >= 36
+
+
 def test_a_killed_worker_repeats_at_most_a_page(start: Start, stripe: Sandbox, celery_worker: CeleryWorker) -> None:
     """E003: kill -9 half way, start again: it goes on where it stood, nothing twice."""
     stripe.faults(path="/v1/customers", latency=150, count=0)
