@@ -16,6 +16,7 @@ from automations import starting
 from automations.declarations import Trigger, trigger
 from automations.models import Automation, AutomationVersion, Awaited
 from automations.starting import Start
+from connections.models import Connection
 from contacts.merging import hold_merges
 from contacts.models import Activity, Kind
 from orders.models import Order
@@ -155,7 +156,7 @@ def _of_conditions(found: list[Activity], version: AutomationVersion, one: dict[
 
 
 class Subjects:
-    """Recurring payments and orders that a batch's activities are about, found in two questions."""
+    """Recurring payments and orders that a batch's activities are about, found in three questions."""
 
     def __init__(self, activities: list[Activity]) -> None:
         named = {str(a.data[key]) for a in activities for key in ("object", "subscription") if a.data.get(key)}
@@ -163,7 +164,7 @@ class Subjects:
         orders = {pk for a in activities if isinstance(pk := a.data.get("order"), int)}
         payments: QuerySet[RecurringPayment] = RecurringPayment.objects.none()
         if named or told:
-            payments = RecurringPayment.objects.filter(Q(pk__in=told) | Q(store_recurring_payment_id__in=named))
+            payments = RecurringPayment.objects.filter(Q(pk__in=told) | _named(activities, named))
         self.payments: set[int] = set()
         self.by_id: dict[tuple[str, bool], int] = {}
         for pk, id_, is_test in payments.values_list("pk", "store_recurring_payment_id", "is_test"):
@@ -181,6 +182,16 @@ class Subjects:
     def order(self, activity: Activity) -> int | None:
         told = activity.data.get("order")
         return int(told) if told in self.orders else None
+
+
+def _named(activities: list[Activity], ids: set[str]) -> Q:
+    """Recurring payments by their ids at the source. The unique index begins with what says which account."""
+    connections = {pk for a in activities if isinstance(pk := a.data.get("connection"), int)}
+    places = Connection.objects.filter(pk__in=connections).values_list("source", "account", "is_test")
+    matching = Q(pk__in=[])
+    for source, account, is_test in sorted(set(places)):
+        matching |= Q(source=source, account=account, is_test=is_test, store_recurring_payment_id__in=ids)
+    return matching
 
 
 def _start(version: AutomationVersion, one: dict[str, Any], activity: Activity, subjects: Subjects) -> Start:

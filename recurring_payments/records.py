@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from common import rows
@@ -100,8 +101,15 @@ def upsert(records: list[RecurringPaymentRecord]) -> None:
 
 
 def _held(records: Iterable[RecurringPaymentRecord]) -> dict[tuple[Any, ...], RecurringPayment]:
-    ids = [record.store_recurring_payment_id for record in records]
-    wanted = RecurringPayment.objects.filter(store_recurring_payment_id__one_of=ids).order_by("pk").select_for_update()
+    # The unique index begins with source, account and mode.
+    places: dict[tuple[str, str, bool], list[str]] = {}
+    for record in records:
+        place = record.source, record.account, record.is_test
+        places.setdefault(place, []).append(record.store_recurring_payment_id)
+    matching = Q(pk__in=[])
+    for (source, account, is_test), ids in sorted(places.items()):
+        matching |= Q(source=source, account=account, is_test=is_test, store_recurring_payment_id__one_of=ids)
+    wanted = RecurringPayment.objects.filter(matching).order_by("pk").select_for_update()
     return {_identity(row): row for row in rows.read(wanted)}
 
 
