@@ -34,7 +34,7 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
         except Moved:
             break
         except Exception:
-            # The marks are still there and have one try less; they are due again when their lease is over.
+            # The marks are still there and have one try less; the next ring goes on.
             logger.exception("A page of what an import left could not be derived")
             break
         pages += 1
@@ -45,10 +45,14 @@ def _work(connection_id: int) -> bool:
     """A page of an account. False if others are at all of it."""
     page = _begun(connection_id)
     suspects = {key for key, tries in page.items() if tries > MAX_CLAIMS}
-    if suspects:
-        _hand_over(connection_id, suspects)
-    elif page:
-        derivation_pages.write(lambda is_last: _write(connection_id, set(page), is_last))
+    try:
+        if suspects:
+            _hand_over(connection_id, suspects)
+        elif page:
+            derivation_pages.write(lambda is_last: _write(connection_id, set(page), is_last))
+    finally:
+        # What was not taken away is free again at once; of a killed worker it is when the lease is over.
+        Underived.objects.filter(connection=connection_id, key__one_of=page).update(lease_until=None)
     return bool(page)
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from common.origin import Origin
-from connections import fetching, historical, inbox, setup
+from connections import fetching, historical, inbox, setup, underived_pages
 from connections.models import Connection, InboundEvent, RemoteObject, Resource, SyncLogEntry
 from connections.sources.stripe import translate
 from contacts.models import Activity, Contact, ContactTag
@@ -90,6 +90,7 @@ def with_history(ordered: dict[str, Any]) -> dict[str, Any]:
     """The rows after the events in their order and then every list."""
     for kind in KINDS:
         read_history(Connection.objects.get(), kind)
+    underived_pages.drain()
     return state()
 
 
@@ -132,7 +133,10 @@ def test_history_pages_in_between(with_history: dict[str, Any], account: Sandbox
         receive(connection, events[:cut], chance)
         events = events[cut:]
         read_history(connection, kind)
+        if chance.random() < 0.5:
+            underived_pages.drain()
     receive(connection, events, chance)
+    underived_pages.drain()
     assert state() == with_history
 
 
