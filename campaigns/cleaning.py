@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import nh3
 
-from campaigns.styles import filtered
+from campaigns.styles import filtered, refused
 
 _NAMES = (
     "a abbr address article aside b big blockquote br caption center cite code col colgroup dd del div dl dt em "
@@ -70,14 +70,35 @@ def removed(html: str) -> list[str]:
     return sorted(finder.found)
 
 
+def refused_styles(html: str) -> list[str]:
+    """What styles in it, elements and attributes, are left out for as a whole, each once: `behavior:`."""
+    finder = _Finder()
+    finder.feed(html)
+    finder.close()
+    return sorted({why for css in finder.styles if (why := refused(css))})
+
+
 class _Finder(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: set[str] = set()
+        self.styles: list[str] = []
+        self._in_style = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _TOLD:
             self.found.add(tag)
+        self.styles += [value for name, value in attrs if name == "style" and value]
+        self._in_style = tag == "style"
+        if self._in_style:
+            self.styles.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self._in_style:
+            self.styles[-1] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_style = False
 
 
 def _filter(tag: str, name: str, value: str) -> str | None:

@@ -28,7 +28,7 @@ class Question:
         return f"{self.about}.{self.recipients}"
 
     def is_meant_by(self, confirmed: str) -> bool:
-        """Contacts come while somebody reads: a number that is less than one in a hundred off is no other number."""
+        """Contacts come while somebody reads: a number that is at most one in a hundred off is no other number."""
         about, _, number = confirmed.partition(".")
         if about != self.about or not number.isdecimal() or len(number) > 9:
             return False

@@ -103,7 +103,9 @@ def cancel(campaign: Campaign) -> int | None:
 
     Returns how many mails stay; None when nothing waited any more, and nothing was done.
     """
-    sending = Sending.objects.filter(campaign=campaign).select_for_update().first()
+    # First: a merge locks mails, then the sending; this does it the other way round.
+    hold_merges()
+    sending = Sending.objects.filter(campaign=campaign).select_for_update(no_key=True).first()
     if sending is None:
         return None
     if sending.queued == 0 and sending.finished_at is None:

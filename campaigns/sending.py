@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Prefetch, prefetch_related_objects
 from django.db.models.functions import Now
 
@@ -239,16 +239,25 @@ def _hand(mail: Mail, rendered: Rendered) -> bool:
 def _note(mail: Mail, result: Result) -> None:
     match result.verdict:
         case Verdict.SENT:
-            with transaction.atomic():
-                hold_merges()
-                if mail.ended(Mail.Outcome.SENT, sent_at=Now(), provider_id=result.provider_id):
-                    telling.sent(mail.pk)
+            # Alone and first: that it left must not hang on what its contact's timeline says.
+            if mail.ended(Mail.Outcome.SENT, sent_at=Now(), provider_id=result.provider_id):
+                _tell(mail)
         case Verdict.UNKNOWN:
             mail.ended(Mail.Outcome.UNKNOWN, code="no_answer", error=result.detail)
         case Verdict.NEVER:
             mail.ended(Mail.Outcome.FAILED, code=result.code or "refused", error=result.detail)
         case Verdict.AGAIN:
             mail.again(code=result.code or "later", error=result.detail)
+
+
+def _tell(mail: Mail) -> None:
+    """What fails here, behind a long merge say, is told when the mail is counted (`tallying`)."""
+    try:
+        with transaction.atomic():
+            hold_merges()
+            telling.sent([mail.pk])
+    except DatabaseError:
+        logger.exception("A mail that was sent is not on the timeline yet", extra={"mail": mail.pk})
 
 
 def keep_copy(mail: Mail, rendered: Rendered, settings: DeliverySettings) -> None:

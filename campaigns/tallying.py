@@ -13,7 +13,9 @@ from collections.abc import Iterable
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from campaigns import telling
 from campaigns.models import Mail
+from contacts.merging import hold_merges
 
 BATCH = 1000
 DRAIN_SECONDS = 20
@@ -48,8 +50,13 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
 @transaction.atomic
 def _batch() -> int:
     """One whose end nobody knows is not counted: a worker that was thought lost may still tell."""
+    # Before any mail is locked: a merge locks in this order too.
+    hold_merges()
     ended = Mail.objects.filter(is_tallied=False).exclude(outcome__in=[Outcome.QUEUED, Outcome.UNKNOWN]).order_by("pk")
-    return fold(list(held(ended)[:BATCH]))
+    mails = list(held(ended)[:BATCH])
+    # Whoever sent it tells it at once, unless that came to nothing.
+    telling.sent(mail.pk for mail in mails if mail.outcome == Outcome.SENT)
+    return fold(mails)
 
 
 def held(mails: QuerySet[Mail]) -> QuerySet[Mail]:

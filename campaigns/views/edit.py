@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from campaigns import tags, usage
-from campaigns.cleaning import removed
+from campaigns.cleaning import refused_styles, removed
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign, Sending
 from campaigns.standing import figures, standing
@@ -46,7 +46,7 @@ def create(request: HttpRequest) -> HttpResponseBase:
 @role_required("marketer")
 @transaction.atomic
 def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
-    known = Campaign.objects.select_for_update() if request.method == "POST" else Campaign.objects.all()
+    known = Campaign.objects.select_for_update(no_key=True) if request.method == "POST" else Campaign.objects.all()
     campaign = get_object_or_404(known, pk=pk)
     if Sending.objects.filter(campaign=campaign).exists():
         return _went_out(request, campaign)
@@ -98,6 +98,9 @@ def _saved(request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
     if gone := removed(campaign.html):
         names = ", ".join(f"<{name}>" for name in gone)
         messages.warning(request, f"No mail program shows {names}, so mails go out without.")
+    if why := refused_styles(campaign.html):
+        names = ", ".join(f"“{word[:60]}”" for word in why)
+        messages.warning(request, f"Styles with {names} could load or run something, so mails go out without them.")
     # The step of an automation it was written for.
     return redirect(own_address(request, "back") or campaign.get_absolute_url())
 

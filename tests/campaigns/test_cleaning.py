@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from campaigns.cleaning import clean
+from campaigns.cleaning import clean, refused_styles
 
 LOOK = "@media (max-width:600px) { .column { width:100% !important; background:url(https://example.com/a.png) } }"
 
@@ -36,6 +36,9 @@ def test_looks_stay_as_they_are() -> None:
         "p { background: u\\72l(http://evil.example/a.png) }",
         "p { background: image-set('http://evil.example/a.png' 1x) }",
         "p { width: exp/**/ression(evil.example) }",
+        "p { color: red; behavior: url(https://evil.example/a.htc) }",
+        "p { -ms-behavior : url(https://evil.example/a.htc) }",
+        "p { _behavior: url(https://evil.example/a.htc) }",
         "/* @import 'https://evil.example/a.css';",
     ],
 )
@@ -53,6 +56,17 @@ def test_what_goes_takes_nothing_else_along() -> None:
     assert clean(style("p { color: red; background: url(http://example.com/a.png) }")) == style(
         "p { color: red; background: none }"
     )
+
+
+@pytest.mark.parametrize("name", ["scroll-behavior", "overscroll-behavior"])
+def test_a_property_that_ends_like_an_active_one_stays(name: str) -> None:
+    css = f"html {{ {name}: smooth }} p {{ color: red }}"
+    assert clean(style(css)) == style(css) and refused_styles(style(css)) == []
+
+
+def test_the_author_is_told_why_a_style_is_left_out() -> None:
+    html = f"""{style(LOOK)}{style("p { behavior: url(#x) }")}<p style="width:expression(1)">Hello</p>"""
+    assert refused_styles(html) == ["behavior:", "expression("]
 
 
 def test_what_only_looks_like_a_style_opens_no_way() -> None:

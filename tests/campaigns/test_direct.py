@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
@@ -18,6 +19,7 @@ from contacts import merging
 from contacts.models import Contact, ContactList, ListMembership
 from tests.campaigns.conftest import MakeCampaign, MakeContact
 from tests.campaigns.smtp import MailServer
+from tests.waiting import eventually
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -172,7 +174,11 @@ def test_one_that_got_stuck_says_why_and_goes_on_where_it_stopped(
     Sending.objects.update(state="due", attempts=10)
     assert direct.drain() == 0
     page = marketer_client.get(campaign.get_absolute_url()).content.decode()
-    assert "could not be sent" in page and "The segment “All” cannot be asked" in page and "10 contacts" in page
+    assert (
+        "could not be sent" in page
+        and "The segment “All” cannot be asked" in page
+        and "mails for 10 contacts are made" in page
+    )
     assert "Cancel this campaign?" in page
     Segment.objects.update(conditions=everybody)
     marketer_client.post(reverse("campaigns:retry", args=[campaign.pk]))
@@ -189,6 +195,34 @@ def test_a_failed_one_can_be_cancelled(campaign: Campaign, marketer: User) -> No
     Sending.objects.update(state="dead", queued=1)
     assert direct.cancel(campaign) == 0
     assert Sending.objects.get().cancelled_at
+
+
+def test_cancelling_waits_for_a_merge_before_it_locks_anything(campaign: Campaign, marketer: User) -> None:
+    """A merge locks mails, then the sending: each would wait for the other for ever."""
+    readers(2)
+    direct.send(campaign, marketer)
+    direct.drain()
+
+    def cancel() -> None:
+        try:
+            direct.cancel(campaign)
+        finally:
+            connection.close()
+
+    canceller = threading.Thread(target=cancel)
+    with transaction.atomic():
+        merging._lock("pg_advisory_xact_lock")
+        canceller.start()
+        eventually(_somebody_waits, what="the one who cancels waits for the merge")
+        assert Sending.objects.select_for_update(nowait=True).get().queued == 2
+    canceller.join()
+    assert set(Mail.objects.values_list("outcome", flat=True)) == {"cancelled"}
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from pg_locks where locktype = 'advisory' and not granted")
+        return bool(cursor.fetchone()[0])
 
 
 def test_cancelling_what_is_over_does_nothing_and_says_so(

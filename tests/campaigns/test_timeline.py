@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 
-from campaigns import sending
+from campaigns import sending, tallying
 from campaigns.happenings import record
 from campaigns.models import Mail, MailEvent
 from contacts import merging
@@ -58,6 +60,42 @@ def test_a_mail_that_did_not_leave_is_none(
     sending.queue(make_campaign(), tess.pk, key="t")
     sending.drain()
     assert told(mail.contact) == told(tess) == []
+
+
+def test_what_cannot_be_told_now_is_told_later_and_the_mail_was_sent_all_the_same(
+    mail: Mail, mail_server: MailServer, make_contact: MakeContact, make_campaign: MakeCampaign
+) -> None:
+    """A037: a merge lasts longer than a worker waits for it; neither this mail nor the next one is lost by that."""
+    other = sending.queue(make_campaign(), make_contact("bob@example.com", "Bob").pk, key="run:2")
+    begun, over = threading.Event(), threading.Event()
+
+    def merge() -> None:
+        try:
+            with transaction.atomic():
+                merging._lock("pg_advisory_xact_lock")
+                begun.set()
+                assert over.wait(20)
+        finally:
+            connection.close()
+
+    merger = threading.Thread(target=merge)
+    merger.start()
+    assert begun.wait(20)
+    with connection.cursor() as cursor:
+        cursor.execute("set lock_timeout = '200ms'")
+    try:
+        assert sending.drain() == 2
+    finally:
+        over.set()
+        merger.join()
+        connection.close()
+    assert len(mail_server.received) == 2
+    assert set(Mail.objects.values_list("outcome", flat=True)) == {"sent"}
+    assert told(mail.contact) == told(other.contact) == []
+    tallying.drain()
+    assert told(mail.contact) == ["Mail sent: Hello Ana"] and told(other.contact) == ["Mail sent: Hello Bob"]
+    mail.refresh_from_db()
+    assert Activity.objects.get(contact=mail.contact).occurred_at == mail.sent_at
 
 
 def test_it_is_told_of_the_contact_that_was_kept(mail: Mail, make_contact: MakeContact, marketer: Any) -> None:
