@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpRequest
@@ -20,10 +22,12 @@ from campaigns.rendering import CannotRender
 from common.text import storable
 from segments.conditions import ConditionError
 from users import audit
+from users.models import User
 from users.roles import require, role_required
 
 NO_WAY = "There is no way to send mail yet. An admin sets EMAIL_URL on the server; see Settings, Email delivery."
 
+CHANGED = "Somebody changed this campaign or its segments just now, so it was not sent. Look again."
 NOTHING_WAITS = "Nothing was left to cancel: no mail of this campaign waits any more."
 
 
@@ -79,10 +83,9 @@ def count(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
-@transaction.atomic
 def send(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The question with the number, and the yes to it. What became another question meanwhile is asked again."""
-    campaign, user = _unsent(pk, held=request.method == "POST"), require(request, "marketer")
+    campaign, user = _unsent(pk), require(request, "marketer")
     reached = _count(Audience.of(campaign))
     refused = _refusal(campaign, reached)
     question = Question.of(campaign, reached.recipients if reached else 0)
@@ -90,11 +93,13 @@ def send(request: HttpRequest, pk: int) -> HttpResponseBase:
     is_other = form.is_bound and not refused and not question.is_meant_by(request.POST.get("confirmed", ""))
     if form.is_valid() and not refused and not is_other:
         try:
-            direct.send(campaign, user, form.time)
+            is_other = not _begun(request, question, user, form.time, pk)
         except direct.CannotSend as error:
             messages.error(request, str(error))
             return redirect(campaign)
-        audit.record(request, "sent campaign", campaign, recipients=reached.recipients if reached else 0)
+        if is_other:
+            messages.error(request, CHANGED)
+            return redirect("campaigns:send", pk)
         messages.success(request, "The campaign is scheduled" if form.time else "The campaign is going out")
         return redirect(campaign)
     context = {
@@ -133,9 +138,23 @@ def retry(request: HttpRequest, pk: int) -> HttpResponseBase:
     return redirect(campaign)
 
 
+@transaction.atomic
+def _begun(request: HttpRequest, asked: Question, user: User, at: datetime | None, pk: int) -> bool:
+    """False when it is not what was counted any more. Counting takes time, so it is held only for this."""
+    campaign = _unsent(pk, held=True)
+    if Question.of(campaign, asked.recipients) != asked:
+        return False
+    direct.send(campaign, user, at)
+    audit.record(request, "sent campaign", campaign, recipients=asked.recipients)
+    return True
+
+
 def _unsent(pk: int, *, held: bool = False) -> Campaign:
     """A direct campaign that can still be sent; `held`: nobody else changes it meanwhile. 404 for every other."""
-    known = Campaign.objects.present().select_for_update() if held else Campaign.objects.present()
+    known = Campaign.objects.present()
+    if held:
+        # Mails of it may be made all the same.
+        known = known.select_for_update(no_key=True)
     campaign = get_object_or_404(known, pk=pk, kind=Campaign.Kind.DIRECT)
     if Sending.objects.filter(campaign=campaign).exists():
         raise Http404

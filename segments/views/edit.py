@@ -37,10 +37,8 @@ def create(request: HttpRequest) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
-@transaction.atomic
 def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
-    known = Segment.objects.select_for_update() if request.method == "POST" else Segment.objects.all()
-    segment = get_object_or_404(known, pk=pk)
+    segment = get_object_or_404(Segment, pk=pk)
     return _form(request, segment, _readable(segment))
 
 
@@ -62,7 +60,9 @@ def duplicate(request: HttpRequest, pk: int) -> HttpResponseBase:
 @transaction.atomic
 def delete(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Refused while something uses it: whoever it was for would be asked of nobody."""
-    segment = get_object_or_404(Segment.objects.select_for_update(), pk=pk)
+    # The whole row on purpose: nobody begins to use it between the question and the end.
+    known = Segment.objects.select_for_update() if request.method == "POST" else Segment.objects.all()
+    segment = get_object_or_404(known, pk=pk)
     uses = usage.uses_of(segment)
     if request.method == "POST" and not uses:
         audit.record(request, "deleted segment", segment, conditions=segment.conditions)
@@ -78,8 +78,11 @@ def _form(request: HttpRequest, segment: Segment, initial: Group) -> HttpRespons
     sent = request.POST if request.method == "POST" else None
     form, builder = SegmentForm(sent, instance=segment), Builder(PREFIX, sent, initial)
     acted = builder.acted or (sent is not None and "count" in sent)
-    if sent is not None and not acted and all([form.is_valid(), builder.is_valid()]):
-        return _saved(request, form, builder.group)
+    if sent is not None and not acted:
+        form, is_saved = _checked(request, segment, builder)
+        if is_saved:
+            messages.success(request, f"Segment “{form.instance}” saved")
+            return redirect(form.instance)
     if acted:
         form = SegmentForm(initial={name: request.POST.get(name, "") for name in ("name", "seen")})
     context: dict[str, Any] = {"form": form, "builder": builder, "segment": segment if segment.pk else None}
@@ -88,17 +91,23 @@ def _form(request: HttpRequest, segment: Segment, initial: Group) -> HttpRespons
 
 
 @transaction.atomic
-def _saved(request: HttpRequest, form: SegmentForm, group: Group) -> HttpResponseBase:
-    is_new = form.instance.pk is None
-    before = None if is_new else Segment.objects.get(pk=form.instance.pk)
-    form.instance.conditions = as_json(group)
-    segment = form.save()
-    told: dict[str, Any] = {"name": segment.name, "conditions": describe(group)}
+def _checked(request: HttpRequest, segment: Segment, builder: Builder) -> tuple[SegmentForm, bool]:
+    """The form, and whether what is in it was saved. Held from the check to the save, and no longer: counting matches
+    takes time. Campaigns may name it all the same.
+    """
+    if segment.pk:
+        segment = get_object_or_404(Segment.objects.select_for_update(no_key=True), pk=segment.pk)
+    before = {"name": segment.name, "conditions": segment.conditions} if segment.pk else {}
+    form = SegmentForm(request.POST, instance=segment)
+    if not all([form.is_valid(), builder.is_valid()]):
+        return form, False
+    segment.conditions = as_json(builder.group)
+    form.save()
+    told: dict[str, Any] = {"name": segment.name, "conditions": describe(builder.group)}
     if before:
-        told = {"name": (before.name, segment.name), "conditions": (before.conditions, segment.conditions)}
-    audit.record(request, "created segment" if is_new else "changed segment", segment, **told)
-    messages.success(request, f"Segment “{segment}” saved")
-    return redirect(segment)
+        told = {name: (value, getattr(segment, name)) for name, value in before.items()}
+    audit.record(request, "changed segment" if before else "created segment", segment, **told)
+    return form, True
 
 
 def _brought(request: HttpRequest) -> Group:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.core import mail as outbox
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -201,6 +203,44 @@ def test_a_yes_is_a_yes_to_what_was_asked(
     assert not hasattr(Campaign.objects.get(), "sending")
     asked = str(again.context["question"])
     assert marketer_client.post(url, {"when": "now", "confirmed": asked}).status_code == 302
+
+
+def test_what_is_changed_while_the_recipients_are_counted_is_asked_again(
+    marketer_client: Client, make_campaign: MakeCampaign, readers: ContactList
+) -> None:
+    """The campaign is held only for the moment it is sent; whatever came before that moment counts."""
+    campaign = make_campaign(kind="direct")
+    campaign.lists.add(readers)
+    url = reverse("campaigns:send", args=[campaign.pk])
+    confirmed = str(marketer_client.get(url).context["question"])
+    held: list[str] = []
+
+    def change(execute: Any, sql: str, *about: Any) -> Any:
+        if "FOR NO KEY UPDATE" in sql and not held:
+            held.append(sql)
+            Campaign.objects.update(html="<p>Other</p>", updated_at=timezone.now())
+        return execute(sql, *about)
+
+    with connection.execute_wrapper(change):
+        answer = marketer_client.post(url, {"when": "now", "confirmed": confirmed}, follow=True)
+    assert held and "so it was not sent" in answer.content.decode()
+    assert not Sending.objects.exists()
+    assert said_yes(marketer_client, campaign, when="now").status_code == 302
+
+
+def test_who_writes_a_campaign_keeps_no_mail_from_being_made(
+    marketer_client: Client, make_campaign: MakeCampaign, readers: ContactList
+) -> None:
+    """A whole row held would hold every row that names it; and nothing is counted while it is held."""
+    campaign = make_campaign(kind="direct")
+    campaign.lists.add(readers)
+    with CaptureQueriesContext(connection) as asked:
+        marketer_client.post(reverse("campaigns:edit", args=[campaign.pk]), WRITTEN)
+        said_yes(marketer_client, campaign, when="now")
+    said = [query["sql"] for query in asked]
+    assert Sending.objects.exists() and not [sql for sql in said if "FOR UPDATE" in sql and "campaigns_c" in sql]
+    held = max(place for place, sql in enumerate(said) if "FOR NO KEY UPDATE" in sql)
+    assert not [sql for sql in said[held:] if "COUNT(" in sql]
 
 
 def test_of_a_thousand_recipients_a_few_more_are_the_same_question() -> None:

@@ -8,7 +8,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from contacts.models import Contact, ContactTag, CustomField, Tag
@@ -291,6 +293,17 @@ def test_the_second_of_two_editors_hears_of_the_first_and_loses_nothing(anas: Se
     assert marketer_client.post(url, form("Second", other, seen=_seen(page))).status_code == 302
     anas.refresh_from_db()
     assert anas.name == "Second"
+
+
+def test_a_segment_is_held_for_the_save_and_not_while_it_is_counted(anas: Segment, marketer_client: Client) -> None:
+    """Refused, its matches are counted; by then it is nobody's."""
+    url = reverse("segments:edit", args=[anas.pk])
+    with CaptureQueriesContext(connection) as asked:
+        assert marketer_client.post(url, form("", NAMED)).status_code == 422
+    said = [query["sql"] for query in asked]
+    held = next(place for place, sql in enumerate(said) if "FOR NO KEY UPDATE" in sql)
+    counted = next(place for place, sql in enumerate(said) if "COUNT(" in sql and "contacts_contact" in sql)
+    assert [sql for sql in said[held:counted] if sql.startswith("RELEASE SAVEPOINT")]
 
 
 def test_a_row_added_without_script_keeps_what_the_form_was_opened_with(anas: Segment, marketer_client: Client) -> None:
