@@ -62,45 +62,37 @@ def _ours(there: Stage, past: Past, port: int, profile: Path | None) -> Measured
 
 
 def _by_worker(there: Stage, past: Past, runs: list[SyncRun]) -> Measured:
-    from connections import underived_pages
-
-    worker = there.start(stripe_worker(there.environment))
-    # Until it has started and has once looked for windows, which costs nothing a record.
-    for _ in range(6):
-        _ring()
-        settle(1)
-    with Measuring(there, "Millrace", past.records, [worker, os.getpid()]) as taken:
+    pids = [there.start(stripe_worker(there.environment)), there.start_workers()]
+    # Until they have started and have once looked for work, which costs nothing a record.
+    settle(10)
+    with Measuring(there, "Millrace", past.records, pids) as taken:
         _begin(runs)
-        sizes = list(_until_done(runs, worker))
-        underived_pages.drain(PATIENCE)
+        sizes = list(_until_done(runs, pids))
     third = max(1, len(sizes) // 3)
     print(
         f"largest worker process {max(sizes):.0f} MB, after a third of the time {max(sizes[:third]):.0f} MB "
         f"at most; in the end {sizes[-1]:.0f} MB",
         flush=True,
     )
-    if errors := there.supervisor.log_end("stripe worker", 100_000).count('"error"'):
-        print(f"{errors} errors in the worker's log")
-    there.supervisor.stop("stripe worker")
+    for name in ("stripe worker", "worker"):
+        if errors := there.supervisor.log_end(name, 100_000).count('"error"'):
+            print(f"{errors} errors in the log of the {name}")
+        there.supervisor.stop(name)
     assert taken.result  # noqa: S101  the block has ended
     return taken.result
 
 
-def _until_done(runs: list[SyncRun], worker: int) -> Iterator[float]:
-    """Rings as the timetable does until the runs are closed. The size of the worker's largest process each second."""
-    from connections.models import SyncRun
+def _until_done(runs: list[SyncRun], pids: list[int]) -> Iterator[float]:
+    """Until the runs are closed and all that follows from them is derived. The largest process each second, in MB."""
+    from connections.models import SyncRun, Underived
 
     ends = time.monotonic() + PATIENCE
-    next_ring = 0.0
-    while SyncRun.objects.filter(pk__in=[run.pk for run in runs], state__in=SyncRun.OPEN).exists():
-        now = time.monotonic()
-        if now > ends:
+    ids = [run.pk for run in runs]
+    while SyncRun.objects.filter(pk__in=ids, state__in=SyncRun.OPEN).exists() or Underived.objects.exists():
+        if time.monotonic() > ends:
             sys.exit("The history was not walked in time.")
-        if now >= next_ring:
-            next_ring = now + 1
-            _ring()
-            yield machine.use_of([worker]).largest
-        time.sleep(0.05)
+        yield machine.use_of(pids).largest
+        time.sleep(1)
 
 
 def _in_this_process(there: Stage, past: Past, runs: list[SyncRun], profile: Path) -> Measured:
@@ -131,9 +123,3 @@ def _begin(runs: list[SyncRun]) -> None:
 
     for run in runs:
         historical.resume(run)
-
-
-def _ring() -> None:
-    from config.celery import STRIPE, app
-
-    app.send_task("connections.tasks.drain_history", queue=STRIPE, expires=5)
