@@ -6,10 +6,10 @@ import time
 from datetime import timedelta
 
 from automations.models import Awaited, Notice, Run
+from common.clearing import drop
 from common.due import State, database_now
 
 RUNS, NOTICES = timedelta(days=400), timedelta(days=45)
-PAGE = 500
 DRAIN_SECONDS = 30
 
 
@@ -20,10 +20,4 @@ def clear_old(seconds: float = DRAIN_SECONDS) -> int:
     Awaited.objects.filter(activity__recorded_at__lt=now - RUNS).delete()
     # A failed run stays until a person decides.
     old = Run.objects.filter(ended_at__lt=now - RUNS, runs_once=False).exclude(state=State.DEAD).order_by("ended_at")
-    while time.monotonic() < ends:
-        page = list(old.values_list("pk", flat=True)[:PAGE])
-        Run.objects.filter(pk__in=page).delete()
-        cleared += len(page)
-        if len(page) < PAGE:
-            break
-    return cleared
+    return cleared + drop(old, ends)

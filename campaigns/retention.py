@@ -9,31 +9,24 @@ from django.db import transaction
 
 from campaigns.models import Mail, SentCopy
 from campaigns.tallying import fold, held
+from common.clearing import PAGE, drop
 from common.due import database_now
 
 # What a mail said; that it was sent, to whom, and what became of it.
 COPIES, MAILS = timedelta(days=45), timedelta(days=400)
-PAGE = 500
 DRAIN_SECONDS = 30
 
 
 def clear_old(seconds: float = DRAIN_SECONDS) -> int:
     """Remove what is old until nothing is or the time is up; the next ring goes on. Returns how many rows went."""
-    ends, now, cleared = time.monotonic() + seconds, database_now(), 0
-    for page in (_copies, _mails):
-        while time.monotonic() < ends:
-            count = page(now)
-            cleared += count
-            if count < PAGE:
-                break
+    ends, now = time.monotonic() + seconds, database_now()
+    cleared = drop(SentCopy.objects.filter(sent_at__lt=now - COPIES).order_by("sent_at"), ends)
+    while time.monotonic() < ends:
+        count = _mails(now)
+        cleared += count
+        if count < PAGE:
+            break
     return cleared
-
-
-def _copies(now: datetime) -> int:
-    old = SentCopy.objects.filter(sent_at__lt=now - COPIES).order_by("sent_at")
-    page = list(old.values_list("pk", flat=True)[:PAGE])
-    SentCopy.objects.filter(pk__in=page).delete()
-    return len(page)
 
 
 @transaction.atomic

@@ -1,4 +1,4 @@
-"""What is removed by itself, page by page: never one statement over millions of rows, never a lock people notice.
+"""What is removed by itself, page by page.
 
 Payloads go after 30 days, finished events after 45, log rows after 400 (they say why a contact has a value). What is
 set aside or held stays until a person decides.
@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
+from common.clearing import PAGE, drop
 from common.due import State, database_now
 from connections.models import BulkReplay, Connection, ConnectionStatus, InboundEvent, LogCount, SyncLogEntry, SyncRun
 
 BODIES, EVENTS, LOG, CHECKS = timedelta(days=30), timedelta(days=45), timedelta(days=400), timedelta(days=45)
-PAGE = 1000
 DRAIN_SECONDS = 30
 _FINISHED = (State.DONE, State.IGNORED)
 
@@ -26,15 +24,19 @@ def clear_old(seconds: float = DRAIN_SECONDS) -> int:
     """Remove what is old until nothing is or the time is up; the next ring goes on. Returns how many rows changed."""
     ends, now = time.monotonic() + seconds, database_now()
     cleared = 0
+    finished = InboundEvent.objects.filter(state__in=_FINISHED, received_at__lt=now - EVENTS)
     for connection in Connection.objects.select_related("status").exclude(status=None):
         cleared += _empty_bodies(connection, now - BODIES, ends)
-        cleared += _drop(
-            InboundEvent.objects.filter(connection=connection, state__in=_FINISHED), "received_at", now - EVENTS, ends
-        )
-    cleared += _drop(SyncLogEntry.objects.all(), "worked_at", now - LOG, ends)
-    cleared += _drop(SyncRun.objects.checks().exclude(state__in=SyncRun.OPEN), "started_at", now - CHECKS, ends)
-    cleared += _drop(BulkReplay.objects.exclude(finished_at=None), "finished_at", now - CHECKS, ends)
-    return cleared + _drop(LogCount.objects.all(), "day", timezone.localdate() - timedelta(days=1), ends)
+        cleared += drop(finished.filter(connection=connection).order_by("received_at"), ends)
+    checked = SyncRun.objects.checks().exclude(state__in=SyncRun.OPEN).filter(started_at__lt=now - CHECKS)
+    yesterday = timezone.localdate() - timedelta(days=1)
+    others = (
+        SyncLogEntry.objects.filter(worked_at__lt=now - LOG).order_by("worked_at"),
+        checked.order_by("started_at"),
+        BulkReplay.objects.filter(finished_at__lt=now - CHECKS).order_by("finished_at"),
+        LogCount.objects.filter(day__lt=yesterday).order_by("day"),
+    )
+    return cleared + sum(drop(old, ends) for old in others)
 
 
 def _empty_bodies(connection: Connection, before: datetime, ends: float) -> int:
@@ -54,16 +56,3 @@ def _empty_bodies(connection: Connection, before: datetime, ends: float) -> int:
         reached = times[-1]
         ConnectionStatus.objects.filter(pk=connection.pk).update(bodies_cleared_until=reached)
     return emptied
-
-
-def _drop(rows: QuerySet[Any], column: str, before: object, ends: float) -> int:
-    dropped = 0
-    while time.monotonic() < ends:
-        old = rows.filter(**{f"{column}__lt": before}).order_by(column)
-        page = list(old.values_list("pk", flat=True)[:PAGE])
-        if page:
-            rows.model.objects.filter(pk__in=page).delete()
-            dropped += len(page)
-        if len(page) < PAGE:
-            break
-    return dropped

@@ -179,3 +179,19 @@ def _is_fine(builder: Builder) -> bool:
 
 def _tree(builder: Builder) -> Any:
     return as_json(builder.group) if builder.group.items else None
+
+
+class DeclaredForm:
+    """What the forms of triggers and steps share: the drawn parameters, and problems that belong beside no field."""
+
+    def __init__(self, drawn: ParameterForm) -> None:
+        self.drawn = drawn
+        self.problems: list[str] = []
+
+    @property
+    def parts(self) -> list[Part]:
+        return self.drawn.parts
+
+    @property
+    def acted(self) -> bool:
+        return self.drawn.acted

@@ -8,10 +8,10 @@ from django.http import QueryDict
 
 from automations import checking
 from automations.declarations import Action
-from automations.forms.parameters import ParameterForm, Part
+from automations.forms.parameters import DeclaredForm, ParameterForm
 
 
-class StepForm:
+class StepForm(DeclaredForm):
     """`brought` is what the automation's triggers bring; what the step may not use is refused beside its field."""
 
     def __init__(
@@ -23,16 +23,7 @@ class StepForm:
         url: str = "",
     ) -> None:
         self.declared, self.brought = declared, brought
-        self.drawn = ParameterForm(declared.parameters, data, stored, url)
-        self.problems: list[str] = []
-
-    @property
-    def parts(self) -> list[Part]:
-        return self.drawn.parts
-
-    @property
-    def acted(self) -> bool:
-        return self.drawn.acted
+        super().__init__(ParameterForm(declared.parameters, data, stored, url))
 
     def is_valid(self) -> bool:
         if not self.drawn.is_valid():

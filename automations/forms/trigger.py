@@ -9,7 +9,7 @@ from django.http import QueryDict
 from automations import checking
 from automations.declarations import Trigger
 from automations.field_parameters import Conditions
-from automations.forms.parameters import ParameterForm, Part
+from automations.forms.parameters import DeclaredForm, ParameterForm
 from automations.parameters import Choice, Parameter
 
 RUNS, CONDITIONS = "runs", "conditions"
@@ -28,7 +28,7 @@ _ABOUT = Conditions(
 )
 
 
-class TriggerForm:
+class TriggerForm(DeclaredForm):
     """`stored` is the trigger as it stands in the automation's JSON, and afterwards as it should stand there."""
 
     def __init__(
@@ -38,16 +38,7 @@ class TriggerForm:
         stored = stored or {}
         initial = dict(stored.get("parameters", {}))
         initial |= {RUNS: "once" if stored.get("once") else "every_time", CONDITIONS: stored.get("conditions")}
-        self.drawn = ParameterForm(_parameters(declared), data, initial, url)
-        self.problems: list[str] = []
-
-    @property
-    def parts(self) -> list[Part]:
-        return self.drawn.parts
-
-    @property
-    def acted(self) -> bool:
-        return self.drawn.acted
+        super().__init__(ParameterForm(_parameters(declared), data, initial, url))
 
     def is_valid(self) -> bool:
         if not self.drawn.is_valid():

@@ -11,6 +11,7 @@ from django.db import connection as database
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
+from common import clearing
 from common.due import State
 from connections import inbox, reconcile, retention
 from connections.models import (
@@ -65,6 +66,7 @@ def test_payloads_go_after_thirty_days_and_events_after_forty_five(connection: C
 
 def test_much_is_removed_in_small_steps(connection: Connection, monkeypatch: Any) -> None:
     monkeypatch.setattr(retention, "PAGE", 40)
+    monkeypatch.setattr(clearing, "PAGE", 40)
     received(connection, 130, days=46)
     received(connection, 130, days=31)
     with CaptureQueriesContext(database) as asked:
