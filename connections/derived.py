@@ -16,7 +16,7 @@ from django.db import transaction
 from common.origin import Origin
 from connections import known_people, naming, remote_objects, underived
 from connections.billings import billings_of
-from connections.models import Connection, Rederivation, RemoteObject, Resource
+from connections.models import Connection, FailedDerivation, Rederivation, RemoteObject, Resource
 from connections.neighbourhood import Neighbourhood
 from connections.remote_objects import Held
 from connections.sources.stripe import cut_lists, purchases, recurring, shapes
@@ -140,14 +140,21 @@ def _refresh_recurring(
         return
     billings = billings_of(connection, around, subscriptions)
     people = known_people.people(connection, [(shapes.customer_id(b.subscription.body), "") for b in billings])
+    left = underived.silent(connection, affected)
     recurring_payments.upsert(
         [
-            _recurring_record(connection, billing, people, _told(changed, _keys_around(billing)), edits)
+            _recurring_record(connection, billing, people, _told(changed, _keys_around(billing)), edits, left)
             for billing in billings
         ]
     )
+    _failed_no_more(connection, affected)
     named = {key for billing in billings for key in shapes.references(billing.subscription.body)}
     remote_objects.wish(connection, {key for key in named if _worth_reading(key)})
+
+
+def _failed_no_more(connection: Connection, keys: set[str]) -> None:
+    """What failed before is up to date now."""
+    FailedDerivation.objects.filter(connection=connection, object_key__one_of=keys).delete()
 
 
 def sharing(connection: Connection, changed: dict[str, Told]) -> set[str]:
@@ -168,7 +175,12 @@ def sharing(connection: Connection, changed: dict[str, Told]) -> set[str]:
 
 
 def _recurring_record(
-    connection: Connection, billing: Billing, people: dict[str, int], told: Told, edits: dict[str, list[Edit]]
+    connection: Connection,
+    billing: Billing,
+    people: dict[str, int],
+    told: Told,
+    edits: dict[str, list[Edit]],
+    left: set[str],
 ) -> RecurringPaymentRecord:
     values = recurring.values(billing, connection.status_map)
     contact = people.get(values["store_customer_id"]) or people.get(known_people.address_key(values["email"]))
@@ -183,6 +195,7 @@ def _recurring_record(
         origin=told.origin,
         key=told.key,
         silent=told.silent,
+        silent_if_new=f"subscription:{billing.subscription.id}" in left,
         updates=tuple(_updates(connection, billing, edits.get(f"subscription:{billing.subscription.id}", []))),
     )
 
@@ -203,6 +216,7 @@ def _refresh_orders(connection: Connection, changed: dict[str, Told], purchase: 
         if values is not None:
             found.append((values, tuple(sorted(row.key for row in component))))
     people = known_people.people(connection, [(values.customer_id, values.email) for values, _ in found])
+    left = underived.silent(connection, {key for values, keys in found for key in (*keys, *values.references)})
     records = []
     for values, references in found:
         told = _told(changed, references)
@@ -220,9 +234,11 @@ def _refresh_orders(connection: Connection, changed: dict[str, Told], purchase: 
                 origin=told.origin,
                 key=told.key,
                 silent=told.silent,
+                silent_if_new=not left.isdisjoint((*references, *values.references)),
             )
         )
     orders.upsert(records)
+    _failed_no_more(connection, {key for values, keys in found for key in (*keys, *values.references)})
 
 
 def _purchases(around: Neighbourhood, keys: Iterable[str]) -> dict[str, RemoteObject]:

@@ -1,4 +1,4 @@
-"""Recurring payments that could not be brought up to date: tried again alone and by schedule, at last set aside."""
+"""Recurring payments and orders that could not be made anew: tried again alone, by schedule, at last set aside."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _REST = timedelta(seconds=1)
 
 
 def keep(connection: Connection, told: dict[str, Told], error: Exception | None = None) -> None:
-    """Note subscriptions in the caller's transaction. Without an error they are due at once."""
+    """Note subscriptions and purchases in the caller's transaction. Without an error they are due at once."""
     remote_objects.lock(connection, set(told))
     failure = _failure(error) if error else {}
     rows.insert(
         [
-            rows.made(FailedDerivation, connection_id=connection.pk, subscription=key, **vars(fact), **failure)
+            rows.made(FailedDerivation, connection_id=connection.pk, object_key=key, **vars(fact), **failure)
             for key, fact in sorted(told.items())
         ],
         conflict=_ONCE,
@@ -49,7 +49,7 @@ def _failure(error: Exception) -> dict[str, Any]:
 
 
 # One that failed before keeps its schedule, or stays set aside: the newest fact has not helped either.
-_ONCE = """on conflict (connection_id, subscription) do update set
+_ONCE = """on conflict (connection_id, object_key) do update set
     silent = connections_failedderivation.silent and excluded.silent,
     (occurred_at, origin, key) = (
         select one.occurred_at, one.origin, one.key
@@ -66,7 +66,7 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     ends = time.monotonic() + seconds
     tried = 0
     for pk in FailedDerivation.objects.release_expired():
-        logger.error("The worker stopped each time it made a recurring payment anew", extra={"row": pk})
+        logger.error("The worker stopped each time it made a recurring payment or order anew", extra={"row": pk})
     while time.monotonic() < ends and (claimed := workable().claim(1)):
         _try(claimed[0])
         tried += 1
@@ -79,7 +79,7 @@ def workable() -> DueQuerySet[FailedDerivation]:
 
 
 def set_aside() -> tuple[DueQuerySet[FailedDerivation], DueQuerySet[Rederivation]]:
-    """What no try has helped: single recurring payments, and walks over all that use something that changed."""
+    """What no try has helped: single ones, and walks over all that use something that changed."""
     connected = Connection.objects.connected()
     return (
         FailedDerivation.objects.get_queryset().filter(state=State.DEAD, connection__in=connected),
@@ -126,20 +126,20 @@ def _try(row: FailedDerivation) -> None:
         if passes(error):
             row.later(_REST, code=type(error).__name__, error=words(error))
             return
-        logger.exception("A recurring payment could not be derived", extra={"objects": [row.subscription]})
+        logger.exception("What follows from an object could not be derived", extra={"objects": [row.object_key]})
         row.failed(code=type(error).__name__, error=words(error))
 
 
 def _derive(row: FailedDerivation) -> None:
-    """The subscription's row comes first, as everywhere: whoever notes a failure has it, too."""
+    """The object's row comes first, as everywhere: whoever notes a failure has it, too."""
     connection = fenced(row.connection_id)
-    remote_objects.lock(connection, {row.subscription})
+    remote_objects.lock(connection, {row.object_key})
     mine = FailedDerivation.objects.filter(pk=row.pk, claim_no=row.claim_no, state=State.RUNNING)
     newest = mine.select_for_update().first()
     if newest is None:
         return
     told = Told(newest.occurred_at, Origin(newest.origin), newest.key, newest.silent)
-    derived.refresh(connection, {row.subscription: told})
+    derived.refresh(connection, {row.object_key: told})
     newest.delete()
 
 

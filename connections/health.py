@@ -67,7 +67,7 @@ def _oldest(rows: QuerySet[Any], column: str) -> datetime | None:
 
 def attention(_request: HttpRequest) -> int:
     """Things at Apps that need a person: refused keys, endpoint trouble, imports that failed, events and updates of
-    recurring payments that are set aside.
+    orders and recurring payments that are set aside.
 
     One query, as it runs on every page. Of a resource's imports only the newest counts.
     """

@@ -132,8 +132,7 @@ class Walk:
 
     def _write(self, pages: list[tuple[Place, Page]]) -> None:
         along: list[ObjectState] = []
-        came = {state.key for _, page in pages for row in page.rows for state in row.states}
-        ready = [(place, page) for place, page in pages if self._behind(place, page, came, along)]
+        ready = [(place, page) for place, page in pages if self._behind(place, page, along)]
         told = [(place.window, place.run, page) for place, page in ready]
         written = history_writes.write(self._connection_id, told, along) if told else set()
         self._pages += len(written)
@@ -143,11 +142,14 @@ class Walk:
                 self._drop(place)
                 place.window.later(timedelta(0))
 
-    def _behind(self, place: Place, page: Page, came: set[str], along: list[ObjectState]) -> bool:
-        """Add to `along` what the page's mapping follows and nothing that came tells. False if that was refused."""
-        known = came | {state.key for state in along}
+    def _behind(self, place: Place, page: Page, along: list[ObjectState]) -> bool:
+        """Add to `along` what the page's mapping follows and does not bring. False if that was refused.
+
+        What other pages bring does not count: they may not be written after all.
+        """
+        came = {state.key for state in along} | {state.key for row in page.rows for state in row.states}
         try:
-            found = history_pages.behind(api.client_of(place.run.resource.connection), place.run, page.rows, known)
+            found = history_pages.behind(api.client_of(place.run.resource.connection), place.run, page.rows, came)
         except SourceError as error:
             self._drop(place)
             self._interrupted(place, error)

@@ -115,7 +115,7 @@ def busy() -> list[str]:
     due = now | Q(state=State.DUE, last_error_code="rate_limit")
     windows = SyncWindow.objects.filter(Q(state=State.RUNNING) | walking & due).count()
     queues = (rederiving.walkable(), failed_derivations.workable())
-    derivations = sum(queue.filter(now).count() for queue in queues) + underived.due().count()
+    derivations = sum(queue.filter(now).count() for queue in queues) + underived.open_().count()
     counted = (
         (events, "events"),
         (derivations, "changes to derive from"),

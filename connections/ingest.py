@@ -48,6 +48,8 @@ def ingest(
         _states(incoming) if admitted_or_supporting(o) else [] for incoming, o in zip(batch, outcomes, strict=True)
     ]
     all_states = [*(state for group in states for state in group), *along]
+    if not importing:
+        deferring.catch_up(connection, all_states)
     meets = None if importing else derived.is_met_at
     held = remote_objects.hold(connection, all_states, _needed(batch, outcomes), meets)
     work = Batch(connection, resources, targets(), held, importing)

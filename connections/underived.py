@@ -67,10 +67,21 @@ def is_purchase(key: str) -> bool:
     return key.partition(":")[0] in PURCHASE_TYPES
 
 
+def silent(connection: Connection, keys: Iterable[str]) -> set[str]:
+    """Those of these keys that are noted and to be told to nobody."""
+    noted = Underived.objects.filter(connection=connection, silent=True, key__one_of=set(keys))
+    return set(noted.values_list("key", flat=True))
+
+
 def due() -> QuerySet[Underived]:
     """Those of accounts whose imports rest, and those that have waited long enough; not those somebody is at."""
+    # Recurring payments come last: every purchase may tell something more of them.
+    return open_().exclude(lease_until__gt=Now()).order_by("connection", "stage", "pk")
+
+
+def open_() -> QuerySet[Underived]:
+    """The same with those somebody is at."""
     mine = {"resource__connection": OuterRef("connection")}
     importing = SyncRun.objects.imports().filter(state__in=_IMPORTING, **mine)
-    free = Underived.objects.exclude(lease_until__gt=Now()).filter(connection__in=Connection.objects.connected())
-    # Recurring payments come last: every purchase may tell something more of them.
-    return free.exclude(Exists(importing), marked_at__gt=Now() - PATIENCE).order_by("connection", "stage", "pk")
+    connected = Underived.objects.filter(connection__in=Connection.objects.connected())
+    return connected.exclude(Exists(importing), marked_at__gt=Now() - PATIENCE)

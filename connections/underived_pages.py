@@ -9,13 +9,10 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from common import rows
 from common.due import MAX_CLAIMS
-from common.origin import Origin
-from connections import derivation_pages, failed_derivations, remote_objects
-from connections.derived import Told
+from connections import deferring, derivation_pages, failed_derivations
 from connections.inbox import Moved, fenced
-from connections.models import Connection, Underived
+from connections.models import Underived
 from connections.underived import LEASE, due
 
 logger = logging.getLogger(__name__)
@@ -51,9 +48,19 @@ def _work(connection_id: int) -> bool:
         elif page:
             derivation_pages.write(lambda is_last: _write(connection_id, set(page), is_last))
     finally:
-        # What was not taken away is free again at once; of a killed worker it is when the lease is over.
-        Underived.objects.filter(connection=connection_id, key__one_of=page).update(lease_until=None)
+        _release(connection_id, page)
     return bool(page)
+
+
+def _release(connection_id: int, page: dict[str, int]) -> None:
+    """What was not taken away is free again at once; of a killed worker it is when the lease is over.
+
+    Marks that another worker has begun since have one try more.
+    """
+    for tries in set(page.values()):
+        keys = [key for key, begun in page.items() if begun == tries]
+        left = Underived.objects.filter(connection=connection_id, key__one_of=keys, tries=tries)
+        left.update(lease_until=None)
 
 
 def _begun(connection_id: int) -> dict[str, int]:
@@ -71,23 +78,11 @@ def _begun(connection_id: int) -> dict[str, int]:
 
 def _write(connection_id: int, keys: set[str], is_last: bool) -> None:
     connection = fenced(connection_id)
-    derivation_pages.derive(connection, _taken(connection, keys), is_last=is_last)
+    derivation_pages.derive(connection, deferring.taken(connection, keys), is_last=is_last)
 
 
 def _hand_over(connection_id: int, keys: set[str]) -> None:
     """Marks whose pages came to nothing, however often: each is tried alone from now on, by a schedule that ends."""
     with transaction.atomic():
         connection = fenced(connection_id)
-        failed_derivations.keep(connection, _taken(connection, keys))
-
-
-def _taken(connection: Connection, keys: set[str]) -> dict[str, Told]:
-    """Delete the marks of objects, whose rows are locked first, and say what they told."""
-    remote_objects.lock(connection, keys)
-    marks = rows.execute(_TAKE, [connection.pk, sorted(keys)])
-    prefix = f"{connection.pk}:history"
-    return {key: Told(at, Origin.HISTORY, f"{prefix}:{key}:{at.timestamp():.0f}", silent) for key, at, silent in marks}
-
-
-_TAKE = """delete from connections_underived where connection_id = %b and key = any(%b::text[])
-    returning key, occurred_at, silent"""
+        failed_derivations.keep(connection, deferring.taken(connection, keys))

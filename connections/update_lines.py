@@ -1,4 +1,4 @@
-"""What the page of failed updates shows: recurring payments that do not say yet what their account says."""
+"""What the page of failed updates shows: recurring payments and orders that do not say yet what their account says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Failed = FailedDerivation | Rederivation
 
 @dataclass(frozen=True)
 class UpdateLine:
-    """A recurring payment, or all that use something that changed. `payment`: the one it is about, if it is shown."""
+    """A recurring payment or order, or all that use something that changed. `payment`: the one it is about."""
 
     row: Failed
     payment: RecurringPayment | None = None
@@ -32,9 +32,9 @@ class UpdateLine:
     @property
     def what(self) -> str:
         if isinstance(self.row, FailedDerivation):
-            kind = self.row.subscription.partition(":")[0]
+            kind = self.row.object_key.partition(":")[0]
             what = "Recurring payment" if kind == "subscription" else f"Order with {kind.replace('_', ' ')}"
-            return f"{what} {_id(self.row.subscription)}"
+            return f"{what} {_id(self.row.object_key)}"
         kind = self.row.shared.partition(":")[0].replace("_", " ")
         return f"Every recurring payment with {kind} {_id(self.row.shared)}"
 
@@ -61,13 +61,13 @@ def lines(limit: int) -> list[UpdateLine]:
     ones = list(_ordered(failed_derivations.workable())[:limit])
     walks = _ordered(rederiving.walkable().filter(attempts__gt=0) | rederiving.walkable().filter(state=State.DEAD))
     payments = _payments(ones)
-    found = [UpdateLine(row, payments.get((row.connection_id, _id(row.subscription)))) for row in ones]
+    found = [UpdateLine(row, payments.get((row.connection_id, _id(row.object_key)))) for row in ones]
     found += [UpdateLine(row) for row in walks[:limit]]
     return sorted(found, key=lambda line: not line.is_set_aside)
 
 
 def chosen(name: str) -> Any:
-    """The rows a form names: "one-5" a recurring payment, "all-5" a walk; nothing where there is none by that name."""
+    """The rows a form names: "one-5" a recurring payment or order, "all-5" a walk; nothing where none has that name."""
     kind, _, number = name.partition("-")
     queue: Any = {"one": failed_derivations.workable(), "all": rederiving.walkable()}.get(kind)
     if queue is None:
@@ -82,7 +82,7 @@ def _ordered(rows: Any) -> Any:
 
 
 def _payments(rows: list[FailedDerivation]) -> dict[tuple[int | None, str], RecurringPayment]:
-    ids = [_id(row.subscription) for row in rows]
+    ids = [_id(row.object_key) for row in rows]
     connections = [row.connection_id for row in rows]
     found = RecurringPayment.objects.filter(legacy_connection_id__in=connections, store_recurring_payment_id__in=ids)
     return {(payment.legacy_connection_id, payment.store_recurring_payment_id): payment for payment in found}

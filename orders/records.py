@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,7 @@ class OrderRecord:
 
     `references`: keys of everything at the source that is this purchase ("payment_intent:pi_1"); an order known by one
     of them is this one. `contact_id` is None while nobody is known for it. `key` names the fact that told it.
+    `silent_if_new`: that there is such an order is old news.
     """
 
     source: str
@@ -48,6 +49,7 @@ class OrderRecord:
     origin: Origin
     key: str
     silent: bool = False
+    silent_if_new: bool = False
 
 
 Place = tuple[str, str, bool]
@@ -144,7 +146,8 @@ def _bring_up_to_date(known: _Known, record: OrderRecord) -> _Written:
     if not found:
         order = rows.made(Order, source=record.source, account=record.account, is_test=record.is_test)
         _apply(order, record)
-        return _Written(record, order, None, is_changed=True, found_contact=False)
+        told = replace(record, silent=record.silent or record.silent_if_new)
+        return _Written(told, order, None, is_changed=True, found_contact=False)
     order, others = found[0], found[1:]
     before, contact = activities.state_of(order), order.contact_id
     order.contact_id = order.contact_id or next((other.contact_id for other in others if other.contact_id), None)

@@ -34,7 +34,8 @@ class RecurringPaymentRecord:
     """One recurring payment as it is now. `values`: model fields by name; amounts in the smallest unit.
 
     `contact_id` is None while nobody is known for it. `key` names the fact that told it, for the timeline. `updates`
-    are told each for itself, oldest first, even where one took back another.
+    are told each for itself, oldest first, even where one took back another. `silent_if_new`: nobody is told that it
+    began, which is old news.
     """
 
     source: str
@@ -47,6 +48,7 @@ class RecurringPaymentRecord:
     origin: Origin
     key: str
     silent: bool = False
+    silent_if_new: bool = False
     updates: tuple[Update, ...] = ()
 
 
@@ -86,7 +88,8 @@ def upsert(records: list[RecurringPaymentRecord]) -> None:
         if row is None:
             row = rows.made(RecurringPayment, **_origin(record), **record.values, contact_id=record.contact_id)
             new.append(row)
-            told.append((row, record, Kind.RECURRING_PAYMENT_CREATED, []))
+            created = replace(record, silent=record.silent or record.silent_if_new)
+            told.append((row, created, Kind.RECURRING_PAYMENT_CREATED, []))
             told += [(row, fact, Kind.RECURRING_PAYMENT_UPDATED, some) for fact, some in _updates(record, {}).values()]
             continue
         before = {name: getattr(row, name) for name in TOLD}

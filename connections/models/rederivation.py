@@ -63,14 +63,14 @@ class Rederivation(DueRow):
 
 
 class FailedDerivation(DueRow):
-    """A recurring payment that could not be brought up to date beside others: tried again alone, by schedule.
+    """A recurring payment or order that could not be brought up to date beside others: tried again alone, by schedule.
 
-    Made, and deleted, only by who has the subscription's row. What no try has helped stays, set aside, until a person
-    has it tried again or dismisses it.
+    Made only by who has the object's row. What no try has helped stays, set aside, until a later change of it goes
+    well, or a person has it tried again or dismisses it.
     """
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+", db_index=False)
-    subscription = models.CharField(max_length=300, help_text="its key")
+    object_key = models.CharField(max_length=300, help_text="of the subscription, or of what a purchase is noted by")
     occurred_at = models.DateTimeField(help_text="when the newest of these facts happened at the source")
     origin = models.CharField(max_length=10, choices=Origin.choices)
     key = models.CharField(max_length=400, help_text="names that fact, for the timeline")
@@ -79,11 +79,11 @@ class FailedDerivation(DueRow):
     objects = DueManager()
 
     class Meta:
-        constraints = [models.UniqueConstraint("connection", "subscription", name="failed_derivation_once")]
+        constraints = [models.UniqueConstraint("connection", "object_key", name="failed_derivation_once")]
         indexes = [
             models.Index(fields=["next_attempt_at", "id"], name="failed_derivation_due", condition=Q(state=State.DUE)),
             models.Index(fields=["lease_until"], name="failed_derivation_lease", condition=Q(state=State.RUNNING)),
         ]
 
     def __str__(self) -> str:
-        return self.subscription
+        return self.object_key

@@ -15,7 +15,7 @@ from common.htmx import render_fragment_or_page
 from connections import log_entries, log_lines, overview
 from connections.filters import LogFilter
 from connections.health import attention
-from connections.models import BulkReplay, Connection, FailedDerivation, InboundEvent, SyncLogEntry
+from connections.models import BulkReplay, Connection, FailedDerivation, InboundEvent, Rederivation, SyncLogEntry
 from connections.sources.stripe.events import EVENTS
 from users.roles import role_required
 
@@ -66,7 +66,9 @@ def entry(request: HttpRequest, pk: int) -> HttpResponseBase:
 def frame(request: HttpRequest) -> dict[str, Any]:
     """The head of the app's pages as its first one has it, without loading the accounts."""
     failed = FailedDerivation.objects.filter(connection=OuterRef("pk"))
-    connected = list(Connection.objects.connected().values_list(Exists(failed), flat=True))
+    walks = Rederivation.objects.filter(connection=OuterRef("pk"), state=State.DEAD)
+    connections = Connection.objects.connected().annotate(has_failed=Exists(failed) | Exists(walks))
+    connected = list(connections.values_list("has_failed", flat=True))
     headline = {"kind": "ok", "word": "Connected"} if connected else None
     if attention(request):
         headline = {"kind": "warn", "word": "Needs attention"}

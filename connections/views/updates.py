@@ -44,7 +44,7 @@ def retry(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 @role_required("marketer")
 def dismiss(request: HttpRequest) -> HttpResponseBase:
-    """Warn no more of what is set aside. The recurring payment stays as it is until its account tells a change."""
+    """Warn no more of what is set aside. Order or recurring payment stays as it is until its account tells a change."""
     name = request.POST.get("update", "")
     with transaction.atomic():
         dismissed = failed_derivations.dismiss(update_lines.chosen(name))

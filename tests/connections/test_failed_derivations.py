@@ -17,7 +17,7 @@ from django.test import Client
 
 from common.due import BACKOFF, MAX_CLAIMS, State
 from common.origin import Origin
-from connections import failed_derivations, idle, inbox, rederiving, remote_objects, underived, underived_pages
+from connections import derived, failed_derivations, idle, inbox, rederiving, remote_objects, underived, underived_pages
 from connections.derived import Told
 from connections.health import attention
 from connections.models import Connection, FailedDerivation, Rederivation, Underived
@@ -89,13 +89,13 @@ def due_now() -> None:
 
 
 def test_one_that_is_refused_for_ever_stops_no_other(marked: Connection) -> None:
-    """Before, its page was begun again each second, and no other was ever written."""
+    """Its page must not be begun again and again, with no other ever written."""
     with refused(NOT_FIVE):
         assert underived_pages.drain() == 1
         assert names() == {"New name": COUNT - 1, "Old name": 1}
         assert not Underived.objects.exists()
         kept = FailedDerivation.objects.get()
-        assert (kept.subscription, kept.attempts, kept.state) == (f"subscription:{BROKEN}", 1, State.DUE)
+        assert (kept.object_key, kept.attempts, kept.state) == (f"subscription:{BROKEN}", 1, State.DUE)
         assert "planted" in kept.last_error and kept.next_attempt_at > kept.occurred_at
         assert failed_derivations.drain() == 0, "it is not due yet"
         due_now()
@@ -116,7 +116,7 @@ def test_what_is_refused_at_the_commit_is_tried_alone_in_the_end(marked: Connect
         while underived_pages.drain() + failed_derivations.drain():
             pass
         assert names() == {"New name": COUNT - 1, "Old name": 1}
-        assert FailedDerivation.objects.get().subscription == f"subscription:{BROKEN}"
+        assert FailedDerivation.objects.get().object_key == f"subscription:{BROKEN}"
     due_now()
     failed_derivations.drain()
     assert names() == {"New name": COUNT} and not FailedDerivation.objects.exists()
@@ -130,7 +130,7 @@ def test_one_that_kills_its_worker_is_set_aside_alone(marked: Connection) -> Non
         Underived.objects.update(lease_until=Now() - timedelta(seconds=1))
     assert underived_pages.drain() == 1
     assert FailedDerivation.objects.filter(attempts=0).count() == COUNT
-    killer = FailedDerivation.objects.filter(subscription=f"subscription:{BROKEN}")
+    killer = FailedDerivation.objects.filter(object_key=f"subscription:{BROKEN}")
     for _ in range(MAX_CLAIMS):
         assert len(killer.claim(1)) == 1
         FailedDerivation.objects.claimed().update(lease_until=Now() - timedelta(seconds=1))
@@ -148,7 +148,7 @@ def test_a_walk_goes_on_without_the_one_that_is_refused(shop: Connection) -> Non
         assert names() == {"New name": FEW_PAGES - 1, "Old name": 1}
         assert not Rederivation.objects.exists()
     kept = FailedDerivation.objects.get()
-    assert (kept.subscription, kept.origin, kept.silent) == (f"subscription:{BROKEN}", Origin.WEBHOOK, False)
+    assert (kept.object_key, kept.origin, kept.silent) == (f"subscription:{BROKEN}", Origin.WEBHOOK, False)
     due_now()
     failed_derivations.drain()
     assert names() == {"New name": FEW_PAGES}
@@ -165,6 +165,17 @@ def test_a_second_failure_keeps_the_schedule_and_the_newest_fact(marked: Connect
             underived_pages.drain()
         kept = FailedDerivation.objects.get()
     assert (kept.state, kept.occurred_at.day, kept.silent) == (State.DEAD, 5, False)
+
+
+def test_a_later_change_that_goes_well_ends_the_failure(marked: Connection) -> None:
+    """What is right again is not warned of."""
+    with refused(NOT_FIVE):
+        underived_pages.drain()
+    FailedDerivation.objects.update(state=State.DEAD)
+    told = Told(datetime(2026, 1, 3, tzinfo=UTC), Origin.WEBHOOK, "live")
+    with transaction.atomic():
+        derived.refresh(marked, {f"subscription:{BROKEN}": told})
+    assert names() == {"New name": COUNT} and not FailedDerivation.objects.exists()
 
 
 def test_disconnected_accounts_rest(marked: Connection) -> None:
@@ -188,14 +199,14 @@ def set_aside() -> FailedDerivation:
 def test_what_no_try_has_helped_is_shown_and_tried_again(
     marked: Connection, marketer_client: Client, staff_client: Client
 ) -> None:
-    """Issue 4: nothing ends in a log file. The app page and the sidebar warn; a person tries again."""
+    """Nothing ends in a log file. The app page and the sidebar warn; a person tries again."""
     with refused(NOT_FIVE):
         underived_pages.drain()
         assert "next try" in text(marketer_client, "/apps/stripe/updates/")
-        assert "update of recurring payments" not in text(marketer_client, "/apps/stripe/")
+        assert "update of orders or recurring payments" not in text(marketer_client, "/apps/stripe/")
         kept = set_aside()
         page = text(marketer_client, "/apps/stripe/")
-        assert "1 update of recurring payments of" in page and 'href="/apps/stripe/updates/"' in page
+        assert "1 update of orders or recurring payments of" in page and 'href="/apps/stripe/updates/"' in page
         assert "Needs attention" in page and attention(None) == 1  # type: ignore[arg-type]
         assert 'href="/apps/stripe/updates/"' in text(marketer_client, "/apps/stripe/log/")
         page = text(marketer_client, "/apps/stripe/updates/")
@@ -230,7 +241,7 @@ def test_a_walk_that_is_set_aside_is_shown_and_tried_again(
     rederiving.drain()
     walk = Rederivation.objects.get()
     assert walk.state == State.DEAD
-    assert "1 update of recurring payments of" in text(marketer_client, "/apps/stripe/")
+    assert "1 update of orders or recurring payments of" in text(marketer_client, "/apps/stripe/")
     assert "Every recurring payment with product prod_" in text(marketer_client, "/apps/stripe/updates/")
     for wrong in ("all-x", "none-1", "all-999999", f"one-{walk.pk}"):
         answer = marketer_client.post("/apps/stripe/updates/retry/", {"update": wrong}, follow=True)
@@ -249,7 +260,7 @@ def test_what_is_dismissed_warns_no_more(marked: Connection, marketer_client: Cl
         set_aside()
         marketer_client.post("/apps/stripe/updates/dismiss/", name)
     assert not FailedDerivation.objects.exists()
-    assert "update of recurring payments" not in text(marketer_client, "/apps/stripe/")
+    assert "update of orders or recurring payments" not in text(marketer_client, "/apps/stripe/")
     assert AuditEntry.objects.filter(action="dismissed update").exists()
 
 

@@ -112,6 +112,29 @@ def test_a_live_event_is_derived_at_once_even_while_marked(
     assert RecurringPayment.objects.get().normalized_status == "CANCELLED"
 
 
+def test_a_live_event_on_what_is_not_derived_yet_tells_only_its_own_news(
+    account: SandboxAccount,
+    stripe: Sandbox,
+    live_hook: None,
+    connect: Callable[..., Resource],
+    deliver: Callable[[], list[object]],
+) -> None:
+    """An old order that is refunded while the import runs is no new order: nobody is thanked for it."""
+    made = account.play("subscribe", amount=2900, at=int(time.time()) - MONTH)
+    stripe.discard()
+    for kind in ("subscription", "invoice", "charge"):
+        connect(kind, sync="history_and_new")
+    historical.drain()
+    SyncRun.objects.update(state=SyncRun.State.RUNNING, finished_at=None)
+    assert Underived.objects.exists() and not Order.objects.exists() and not RecurringPayment.objects.exists()
+    account.play("refund", charge=account.objects("charge")[0]["id"])
+    account.play("cancel", subscription=made["id"])
+    deliver()
+    told = set(Activity.objects.filter(dispatched_at=None).values_list("kind", flat=True))
+    assert {"order.refunded", "recurring_payment.updated"} <= told
+    assert told.isdisjoint({"order.created", "order.paid", "recurring_payment.created"})
+
+
 def test_disconnected_accounts_wait(subscription: str, connect: Callable[..., Resource]) -> None:
     connect("invoice", sync="history_and_new")
     historical.drain()
