@@ -201,6 +201,8 @@ class Delivery(DueRow):
             ),
             models.Index(fields=["lease_until"], name="delivery_lease", condition=Q(state=State.RUNNING)),
             models.Index(fields=["destination", "-id"], name="delivery_newest"),
+            # Those that follow an order into the one it is part of.
+            models.Index(fields=["order"], name="delivery_of_order", condition=Q(order__isnull=False)),
             models.Index(fields=["destination", "state", "-id"], name="delivery_of_state"),
             models.Index(fields=["run"], name="delivery_failed", condition=Q(state=State.DEAD)),
             models.Index(
