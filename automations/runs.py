@@ -68,11 +68,12 @@ def follow_merge(from_id: int, to_id: int, only: list[int] | None) -> list[int]:
 def follow_order(heirs: Mapping[int, int]) -> None:
     """Runs about orders that turned out to be one go on with the one that stays (see `orders.merging.Follow`).
 
-    What both of them told started two runs: the second one ends, unless it is over.
+    What both of them told started two runs: the second one ends, unless it is over. What one of them told twice
+    was two things, and keeps both of its runs.
     """
     both = Run.objects.get_queryset().filter(order__in=[*heirs, *heirs.values()])
     found = list(both.order_by("pk").select_for_update(no_key=True))
-    told: set[tuple[Any, ...]] = set()
+    told: dict[tuple[Any, ...], int | None] = {}
     for run in sorted(found, key=lambda run: (not run.is_over, run.pk)):
         stays = heirs.get(run.order_id or 0, run.order_id)
         if stays != run.order_id:
@@ -80,6 +81,5 @@ def follow_order(heirs: Mapping[int, int]) -> None:
         # Money goes back in parts, each of them told.
         part = run.event.get("refunded") if run.trigger == "order_refunded" else None
         same = (run.automation_id, stays, run.trigger, part)
-        if same in told:
+        if told.setdefault(same, run.order_id) != run.order_id:
             stop(Run.objects.get_queryset().filter(pk=run.pk), DOUBLED)
-        told.add(same)

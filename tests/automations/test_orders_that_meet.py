@@ -11,9 +11,10 @@ from automations.destinations.models import Delivery, Destination
 from automations.models import Run
 from campaigns import sending
 from campaigns.models import Campaign, Mail
+from contacts.models import Kind
 from orders.models import Order
 from orders.records import OrderRecord, upsert
-from tests.automations.conftest import Make, later, on, person, settled, step, worked
+from tests.automations.conftest import Make, happened, later, on, person, settled, step, worked
 from tests.automations.test_destinations_webhook import receiver as receiver
 from tests.automations.test_destinations_webhook import shop as shop
 from tests.campaigns.conftest import mail_server as mail_server
@@ -68,6 +69,21 @@ def test_two_runs_about_what_turns_out_to_be_one_order_become_one(automation: Ma
     first, second = Run.objects.order_by("pk")
     assert (first.standing, second.standing) == ("waiting", "ended")
     assert first.order == second.order == Order.objects.get()
+
+
+def test_two_runs_about_one_order_both_stay_when_it_meets_another(automation: Make) -> None:
+    """One order told of two disputes; only what the other order told is the same told again."""
+    automation(on("order_disputed"), [WAIT])
+    ann = person()
+    told(order_record(1, external_id="in_1", contact=ann.pk))
+    told(order_record(2, external_id="pi_1", references=TIE[::2], contact=ann.pk))
+    kept, gone = Order.objects.get(external_id="in_1"), Order.objects.get(external_id="pi_1")
+    for order in (kept, kept, gone):
+        happened(ann, Kind.ORDER_DISPUTED, order=order.pk)
+    settled()
+    worked()
+    told(order_record(3, external_id="in_1", references=TIE, contact=ann.pk))
+    assert [run.standing for run in Run.objects.order_by("pk")] == ["waiting", "waiting", "ended"]
 
 
 def test_a_mail_in_hand_while_its_order_meets_another_is_sent_about_that(
