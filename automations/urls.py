@@ -13,6 +13,7 @@ urlpatterns = [
     path("runs/<int:pk>/", runs.run, name="run"),
     path("runs/<int:pk>/retry/", runs.retry, name="run-retry"),
     path("runs/<int:pk>/end/", runs.end, name="run-end"),
+    path("runs/<int:pk>/dismiss/", runs.dismiss, name="run-dismiss"),
     path("<int:pk>/", detail.detail, name="detail"),
     path("<int:pk>/settings/", detail.settings, name="settings"),
     path("<int:pk>/activate/", detail.activate, name="activate"),

@@ -179,6 +179,7 @@ ACCESS: dict[str, str] = {
     "automations:run": Role.STAFF,
     "automations:run-retry": Role.MARKETER,
     "automations:run-end": Role.MARKETER,
+    "automations:run-dismiss": Role.MARKETER,
     "automations:detail": Role.STAFF,
     "automations:settings": Role.MARKETER,
     "automations:activate": Role.MARKETER,

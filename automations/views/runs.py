@@ -92,7 +92,7 @@ def run(request: HttpRequest, pk: int) -> HttpResponseBase:
         "next": picture.label_of(one.version.steps, one.step) if one.step else "",
         "event": _event(one),
         "may_edit": may_edit(request),
-        "in_trouble": one.is_over and trouble.is_in(one),
+        "in_trouble": trouble.is_in(one),
         "is_live": one.state in (State.DUE, State.RUNNING) and not one.wake_at,
     }
     return render(request, "automations/_run.html" if is_fragment(request) else "automations/run.html", context)
@@ -133,17 +133,26 @@ def retry_failed(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @role_required("marketer")
 def end(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """A contact leaves; or what failed is let be."""
+    """A contact leaves."""
     one, by = _run(pk), require(request, "marketer")
-    only = Run.objects.get_queryset().filter(pk=pk)
-    if runs.stop(only, f"Ended by {by}."):
+    if runs.stop(Run.objects.get_queryset().filter(pk=pk), f"Ended by {by}."):
         audit.record(request, "ended run", one.automation, run=pk, contact=str(one.contact))
         messages.success(request, "The contact left the automation.")
-    elif trouble.dismiss(only, str(by)):
+    else:
+        messages.info(request, "The run was over already.")
+    return redirect(one)
+
+
+@require_POST
+@role_required("marketer")
+def dismiss(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """What failed is let be. A run that goes on does so."""
+    one, by = _run(pk), require(request, "marketer")
+    if trouble.dismiss(Run.objects.get_queryset().filter(pk=pk), str(by)):
         audit.record(request, "dismissed failed run", one.automation, run=pk, contact=str(one.contact))
         messages.success(request, "Dismissed. The log stays to be read.")
     else:
-        messages.info(request, "The run was over already.")
+        messages.info(request, "Nothing of this run waits for somebody.")
     return redirect(one)
 
 

@@ -11,12 +11,15 @@ from django.urls import reverse
 
 from automations import checking, lifecycle, runs
 from automations.actions.mailing import NO_EVENT
+from automations.destinations.models import Delivery
 from automations.forms.automation import AutomationForm
 from automations.models import Automation, Run
 from campaigns import usage
 from campaigns.models import Campaign
+from common.due import State
 from contacts.models import Contact, ContactList, Tag
 from tests.automations.conftest import Make, having, on, person, step, tagged, worked
+from tests.automations.destinations import webhook
 from users.models import AuditEntry
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -432,9 +435,9 @@ def test_a_failed_run_is_dismissed_and_gone_from_the_list(
     assert "3 failed" in page(marketer_client, "list")
     one = Run.objects.first()
     assert one
-    dismiss = reverse("automations:run-end", args=[one.pk])
+    dismiss = reverse("automations:run-dismiss", args=[one.pk])
     assert dismiss in page(marketer_client, "run", one.pk)
-    send(marketer_client, "run-end", one.pk)
+    send(marketer_client, "run-dismiss", one.pk)
     one.refresh_from_db()
     assert (one.standing, one.message) == ("ended", "Dismissed by Mia Marketer.")
     assert dismiss not in page(marketer_client, "run", one.pk)
@@ -443,6 +446,29 @@ def test_a_failed_run_is_dismissed_and_gone_from_the_list(
     send(marketer_client, "dismiss-failed", made.pk)
     assert not Run.objects.failed().exists()
     assert "failed</a>" not in page(marketer_client, "list")
+
+
+def test_what_failed_of_a_run_that_goes_on_is_dismissed_and_the_run_stays(
+    marketer_client: Client, automation: Make
+) -> None:
+    """C020: a mail was lost on the way, and the contact is still inside."""
+    wait = step("wait", 1, duration={"amount": 1, "unit": "hours"})
+    automation(on("tag_added", tag="start"), [wait])
+    tagged(person(), "start")
+    worked()
+    run = Run.objects.get()
+    dismiss = reverse("automations:run-dismiss", args=[run.pk])
+    assert dismiss not in page(marketer_client, "run", run.pk)
+    destination, _ = webhook("https://example.com/hook")
+    Delivery.objects.create(destination=destination, kind="webhook", key="told", run=run, state=State.DEAD)
+    assert "1 failed" in page(marketer_client, "list")
+    shown = page(marketer_client, "run", run.pk)
+    assert dismiss in shown and reverse("automations:run-end", args=[run.pk]) in shown
+    send(marketer_client, "run-dismiss", run.pk)
+    run.refresh_from_db()
+    assert run.standing == "waiting"
+    assert dismiss not in page(marketer_client, "run", run.pk)
+    assert "1 failed" not in page(marketer_client, "list")
 
 
 def test_nothing_of_an_archived_automation_is_tried_again(
