@@ -45,24 +45,26 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
 def _send(notices: list[Notice], ends: float) -> bool:
     """False when nothing more is worth trying now; what was not tried is due again."""
     carrier: Carrier | None = None
-    for place, notice in enumerate(notices):
-        if time.monotonic() >= ends:
-            for waiting in notices[place:]:
-                waiting.later(timedelta(0))
-            break
-        if notice.handed_at:
-            notice.mark(State.DEAD, code="unknown", error=_UNKNOWN)
-            continue
-        try:
-            carrier = carrier or Carrier()
-            carrier.ready()
-        except Unreachable as error:
-            for waiting in notices[place:]:
-                waiting.failed(code="mail", error=str(error))
-            return False
-        _hand(notice, carrier)
-    if carrier:
-        carrier.close()
+    try:
+        for place, notice in enumerate(notices):
+            if time.monotonic() >= ends:
+                for waiting in notices[place:]:
+                    waiting.later(timedelta(0))
+                return False
+            if notice.handed_at:
+                notice.mark(State.DEAD, code="unknown", error=_UNKNOWN)
+                continue
+            try:
+                carrier = carrier or Carrier()
+                carrier.ready()
+            except Unreachable as error:
+                for waiting in notices[place:]:
+                    waiting.failed(code="mail", error=str(error))
+                return False
+            _hand(notice, carrier)
+    finally:
+        if carrier:
+            carrier.close()
     return time.monotonic() < ends
 
 

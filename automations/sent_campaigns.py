@@ -10,7 +10,6 @@ from automations import checking, flow
 from automations.models import Automation, AutomationVersion, Run
 from campaigns import usage
 from campaigns.usage import Use
-from common.due import State
 
 
 def register() -> None:
@@ -22,7 +21,7 @@ def sending(campaign: int) -> Iterator[Use]:
 
     A draft is not among them; it says itself what is wrong with it, before it is activated.
     """
-    inside = Run.objects.filter(state__in=[State.DUE, State.RUNNING, State.HELD]).values("version")
+    inside = Run.objects.under_way().values("version")
     at_work = Q(current_of__state__in=[Automation.State.ACTIVE, Automation.State.PAUSED])
     versions = AutomationVersion.objects.filter(at_work | Q(pk__in=inside)).select_related("automation").distinct()
     found: dict[Automation, frozenset[str]] = {}

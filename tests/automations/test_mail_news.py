@@ -111,6 +111,18 @@ def test_a_bounce_is_told_once_with_its_status(welcome: Automation, marketer: Us
     assert len(told()) == 2
 
 
+def test_a_mail_that_nobody_knew_of_and_that_came_back_is_one_failure(welcome: Automation) -> None:
+    """C020: both lines stand in the log; the list counts mails."""
+    mail = asked("ana@example.com")
+    Mail.objects.claim(5)
+    Mail.objects.update(handed_at=Now(), lease_until=Now() - timedelta(seconds=1), to="ana@example.com")
+    sending.settle_lost()
+    assert len(told()) == 1
+    record(mail, MailEvent.Kind.BOUNCED, detail="552 5.2.2 mailbox full", key="b1", is_final=False)
+    assert [result for result, *_ in told()] == ["failed", "failed"]
+    assert trouble.of([welcome.pk])[welcome.pk].failed == 1
+
+
 def test_an_unsubscribed_contact_is_noted_and_mentioned_but_no_failure(
     welcome: Automation, mail_server: MailServer, marketer: User
 ) -> None:
