@@ -92,7 +92,7 @@ def test_pictures_are_small(image: os.PathLike[str]) -> None:
 def test_the_contract_names_every_command_and_variable() -> None:
     contract = (ROOT / "docs" / "contract.md").read_text()
     ours = {name for name, app in get_commands().items() if app in OUR_APPS}
-    settings = (ROOT / "config" / "settings.py").read_text()
+    settings = "".join((ROOT / "config" / name).read_text() for name in ("settings.py", "databases.py"))
     variables = set(re.findall(r"(?:env(?:\.\w+)?|_secret)\(\s*\"([A-Z_]+)\"", settings))
     assert {"connect", "work"} <= ours and {"SITE_URL", "FIELD_KEYS", "DATABASE_URL"} <= variables
     assert not [name for name in sorted(ours | variables) if f"`{name}" not in contract]
