@@ -13,6 +13,9 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # Mails may be many, and are made and sent meanwhile: rather fail, to be tried again, than have all of them queue
+        # up behind a lock this waits for. The transaction of this migration alone.
+        migrations.RunSQL("set local lock_timeout = '5s'", migrations.RunSQL.noop),
         migrations.CreateModel(
             name="Tally",
             fields=[

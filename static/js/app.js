@@ -41,7 +41,10 @@ document.addEventListener("htmx:before:request", (event) => {
     if (document.hidden) event.preventDefault();
     return;
   }
-  if (redraws(event.detail.ctx) && !askAsItStands(event.detail.ctx)) return event.preventDefault();
+  if (redraws(event.detail.ctx)) {
+    if (!askAsItStands(event.detail.ctx)) return event.preventDefault();
+    asked.set(event.detail.ctx, request.form);
+  }
   if (sourceElement?.getAttribute("hx-target") === "#layer") opener = sourceElement;
   request.submitter?.setAttribute("aria-busy", "true");
 });
@@ -63,7 +66,9 @@ document.addEventListener("htmx:after:swap", () => {
 // The answer shows what was sent. What was typed since is not in it, so the question is put again, and only an answer
 // to what stands in the form is shown.
 
-const redraws = ({ sourceElement, target, request }) => target && sourceElement !== request.form && request.form?.contains(target);
+// A mere number in a form, how many contacts match say, keeps nobody from sending it.
+const redraws = ({ sourceElement, target, request }) =>
+  target && sourceElement !== request.form && request.form?.contains(target) && target.querySelector("input, select, textarea, button");
 const controls = (part) => [...part.querySelectorAll("input, select, textarea")];
 const written = (part) => JSON.stringify(controls(part).map(({ name, type, checked, value }) => [name, type, checked, value]));
 const rows = (body) => [...body.keys()].filter((name) => name.endsWith("-kind")).join();
@@ -102,12 +107,10 @@ function showAnswer(control) {
   else if (control.value !== control.defaultValue) control.value = control.defaultValue;
 }
 
-// Who sends the form meanwhile means it with what was added, removed or chosen before.
+// Who sends the form meanwhile means it with what was added, removed or chosen before. Only what really left counts:
+// of a question that htmx drops, no end is ever heard; one that waits in line follows at once on the one before it.
 const asked = new Map();
 const held = new Map();
-document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
-  if (redraws(ctx)) asked.set(ctx, ctx.request.form);
-});
 document.addEventListener("submit", (event) => {
   if (![...asked.values()].includes(event.target)) return;
   event.preventDefault();

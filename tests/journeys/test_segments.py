@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -149,6 +150,22 @@ def test_what_is_written_while_the_builder_answers_stays(
         first.get_by_label("Value", exact=True).press("Enter")
     page.get_by_role("heading", level=1, name="Anas").wait_for()
     assert [one["value"] for one in Segment.objects.get().conditions["items"]] == ["Cem"]
+
+
+def test_a_count_that_takes_long_keeps_nobody_from_saving(
+    open_page: OpenPage, marketer: User, people: dict[str, Contact]
+) -> None:
+    """B036: how many match is drawn inside the form, and is nothing the form waits for."""
+    page = open_page(marketer, reverse("segments:create"))
+    fill(page, "1", "contact.first_name", "is", Value="Ana")
+    unanswered: list[Any] = []
+    estimate = re.compile(re.escape(reverse("segments:estimate")))
+    page.route(estimate, lambda route: unanswered.append(route))
+    with page.expect_request(estimate):
+        page.get_by_label("Name", exact=True).fill("Anas")
+    page.get_by_role("button", name="Save segment").click()
+    page.get_by_role("heading", level=1, name="Anas").wait_for()
+    assert unanswered and Segment.objects.get().name == "Anas"
 
 
 def test_a_row_that_moves_up_shows_what_it_says(
