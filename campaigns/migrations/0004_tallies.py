@@ -13,8 +13,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        # Mails may be many, and are made and sent meanwhile: rather fail, to be tried again, than have all of them queue
-        # up behind a lock this waits for. The transaction of this migration alone.
+        # Of this transaction alone: rather fail, to be tried again, than have everybody who makes mails wait behind it.
         migrations.RunSQL("set local lock_timeout = '5s'", migrations.RunSQL.noop),
         migrations.CreateModel(
             name="Tally",
@@ -49,23 +48,5 @@ class Migration(migrations.Migration):
             model_name="mail",
             name="is_tallied",
             field=models.BooleanField(default=False, help_text="counted for good; see campaigns.tallying"),
-        ),
-        migrations.AddIndex(
-            model_name="mail",
-            index=models.Index(condition=models.Q(("is_tallied", False)), fields=["campaign"], name="mail_untallied"),
-        ),
-        migrations.AddIndex(
-            model_name="mail",
-            index=models.Index(
-                condition=models.Q(
-                    ("is_tallied", False), models.Q(("outcome__in", ["queued", "unknown"]), _negated=True)
-                ),
-                fields=["id"],
-                name="mail_to_tally",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="mail",
-            index=models.Index(fields=["created_at"], name="mail_oldest"),
         ),
     ]
