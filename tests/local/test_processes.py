@@ -96,6 +96,8 @@ def test_nothing_is_left_when_the_supervisor_dies(tmp_path: Path, number: int) -
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Whoever runs the tests under nohup has it ignored, and so would every child.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     assert process.stdout
     children = [int(word) for word in process.stdout.readline().split()]
