@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 
 from common.due import State
@@ -15,7 +15,16 @@ from connections import account_checks, address, failed_derivations, lag, log_co
 from connections.account_checks import AccountCheck
 from connections.lag import Lag
 from connections.log_counts import Today
-from connections.models import Connection, InboundEvent, Resource, SetupDraft, SyncLogEntry, SyncRun, SyncWindow
+from connections.models import (
+    Connection,
+    InboundEvent,
+    Resource,
+    SetupDraft,
+    SyncLogEntry,
+    SyncRun,
+    SyncWindow,
+    Underived,
+)
 from connections.sources.stripe.events import RESOURCES
 
 # Counting a long log exactly would cost more than the number is worth.
@@ -55,8 +64,15 @@ class ResourceLine:
 
     @property
     def moves(self) -> bool:
-        """Is the import under way, so that looking again soon shows something new?"""
-        return bool(self.run and self.run.is_open and self.run.state != SyncRun.State.PAUSED) and not self.stopped
+        """Is the import under way, or what follows from it, so that looking again soon shows something new?"""
+        walks = bool(self.run and self.run.is_open and self.run.state != SyncRun.State.PAUSED)
+        return (walks or self.derives) and not self.stopped
+
+    @property
+    def derives(self) -> bool:
+        """Has its import ended while orders or recurring payments are still made from what came?"""
+        brings = self.resource.data == Resource.Data.ALL and getattr(self.resource, "has_underived", False)
+        return bool(brings and self.run and not self.run.is_open) and not self.stopped
 
     @property
     def stopped(self) -> bool:
@@ -197,7 +213,12 @@ def resource_lines(resources: QuerySet[Resource]) -> list[ResourceLine]:
         .order_by("-pk")
         .values("worked_at")
     )
-    found = list(resources.select_related("connection", "mapping").annotate(last_record_at=Subquery(newest[:1])))
+    found = list(
+        resources.select_related("connection", "mapping").annotate(
+            last_record_at=Subquery(newest[:1]),
+            has_underived=Exists(Underived.objects.filter(connection=OuterRef("connection"))),
+        )
+    )
     runs = newest_runs([resource.pk for resource in found])
     found.sort(key=lambda resource: RESOURCES.index(resource.kind))
     return [ResourceLine(resource, runs.get(resource.pk)) for resource in found]

@@ -67,7 +67,7 @@ def progress(request: HttpRequest, pk: int) -> HttpResponseBase:
         response = render(request, "connections/_run.html", {"run": line.run, "line": line})
     else:
         response = render(request, "connections/_progress_of_row.html", {"line": line, "out_of_band": True})
-    if not run.is_open:
+    if not run.is_open and not line.moves:
         trigger(response, "announce", message=f"The import of {run.resource} has ended: {run.get_state_display()}.")
     return response
 

@@ -10,7 +10,9 @@ import pytest
 from django.db import connection as database
 from django.db import transaction
 from django.db.models.functions import Now
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from connections import derived, fetching, historical, idle, inbox, underived, underived_pages
 from connections.models import Connection, Resource, SyncRun, Underived
@@ -133,6 +135,24 @@ def test_a_live_event_on_what_is_not_derived_yet_tells_only_its_own_news(
     told = set(Activity.objects.filter(dispatched_at=None).values_list("kind", flat=True))
     assert {"order.refunded", "recurring_payment.updated"} <= told
     assert told.isdisjoint({"order.created", "order.paid", "recurring_payment.created"})
+
+
+def test_the_page_says_that_more_follows_and_looks_again(
+    subscription: str, connect: Callable[..., Resource], marketer_client: Client
+) -> None:
+    """E003: an import is not called at its end while its orders are still to come."""
+    run = connect("invoice", sync="history_and_new").runs.get()
+    historical.drain()
+    address = reverse("connections:progress", args=[run.pk])
+    on_the_way = marketer_client.get(address, headers={"HX-Request": "true"})
+    words = on_the_way.content.decode()
+    assert "Orders and recurring payments follow" in words and "every 2s" in words
+    assert "HX-Trigger" not in on_the_way
+    underived_pages.drain()
+    ended = marketer_client.get(address, headers={"HX-Request": "true"})
+    words = ended.content.decode()
+    assert "Orders and recurring payments follow" not in words and "every 2s" not in words
+    assert "announce" in ended["HX-Trigger"]
 
 
 def test_disconnected_accounts_wait(subscription: str, connect: Callable[..., Resource]) -> None:
