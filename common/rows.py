@@ -92,7 +92,8 @@ def made(model: type[Row], **values: Any) -> Row:
 def read(wanted: models.QuerySet[Row]) -> list[Row]:
     """The rows a query names, whole, as the ORM would make them: no annotations, nothing deferred or joined in.
 
-    Five times as quick as the ORM, which reads each time from text and gives each value to `__init__`.
+    The ORM reads each time from text and gives each value to `__init__`, which every event would pay for; see
+    bench/README.md.
     """
     try:
         statement, parameters = wanted.query.sql_with_params()
@@ -137,8 +138,8 @@ def _defaults(model: type[models.Model]) -> tuple[dict[str, Any], list[tuple[str
 def execute(statement: str, columns: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Run a statement whose parameters are sent in binary form where it says `%b`. Rows it returns, if any.
 
-    What it returns comes in binary form as well, and values of jsonb columns as parsed JSON: times as text cost the
-    driver ten times as much.
+    What it returns comes in binary form as well, because Django has times in text read by Python, not by the driver's
+    C; values of jsonb columns come as parsed JSON.
     """
     connection.ensure_connection()
     connection.validate_no_broken_transaction()

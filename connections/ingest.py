@@ -37,8 +37,8 @@ def ingest(
     """Apply a batch of one connection; one outcome each, in order, and their log rows.
 
     `started`: when work on the batch began, by time.monotonic(); the log shows each record's share. `along`: objects
-    read because the batch's mappings follow them. `importing`: pages of an import; what
-    follows from them is made when it rests.
+    read because the batch's mappings follow them. `importing`: pages of an import, which leave only
+    marks of what follows.
 
     IntegrityError or a deadlock means another worker was at the same rows: roll back and call again.
     """

@@ -31,7 +31,7 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
         except Moved:
             break
         except Exception:
-            # The marks are still there and have one try less; the next ring goes on.
+            # The marks are still there, one try nearer to being worked alone; the next ring goes on.
             logger.exception("A page of what an import left could not be derived")
             break
         pages += 1
