@@ -184,6 +184,14 @@ def test_contacts_can_be_used_by_everybody(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} scrolls sideways at 320"
 
 
+def test_a_long_tag_ends_in_dots_on_a_phone(open_page: OpenPage, marketer: User, people: list[Contact]) -> None:
+    people[0].tags.set([Tag.objects.create(name="a-tag-of-a-summer-event-" * 6)])
+    page = open_page(marketer, "/contacts/?q=person0", viewport={"width": 390, "height": 900})
+    tag, card = (page.locator(f"#contacts-table {part}").bounding_box() for part in (".tag", ".card"))
+    assert tag["x"] + tag["width"] < card["x"] + card["width"]
+    assert page.locator("#contacts-table .tag").evaluate("tag => tag.scrollWidth > tag.clientWidth")
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 def test_the_drawer_and_the_reasons_can_be_used_by_everybody(
     open_page: OpenPage, marketer: User, people: list[Contact], width: int
