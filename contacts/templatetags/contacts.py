@@ -10,6 +10,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from contacts.facts import USER_SLOT
 from contacts.forms import RESERVED
 from contacts.models import Contact, Tag
 
@@ -43,8 +44,12 @@ def querystring_of(**values: Any) -> str:
 
 @register.filter
 def sources(contact: Contact) -> list[str]:
-    """Names of the sources that know this contact, each once. Reads the prefetched identities."""
-    return sorted({identity.source.capitalize() for identity in contact.identities.all()})
+    """Names of the sources that know this contact, each once: as a customer, or as a guest of whom it told something.
+
+    Reads the prefetched identities and `slots` (see `ContactQuerySet.with_slots`).
+    """
+    told = {slot.partition(":")[0] for slot in getattr(contact, "slots", ()) if slot != USER_SLOT}
+    return sorted({name.capitalize() for name in told | {identity.source for identity in contact.identities.all()}})
 
 
 @register.filter

@@ -30,7 +30,7 @@ SHOWN = ("email", "first_name", "last_name", "phone", "is_test", "source_deleted
 def contacts(request: HttpRequest) -> HttpResponseBase:
     found = ContactFilter(request.GET, queryset=narrowing.narrowed(Contact.objects.present(), request))
     sort, order = ordering(request.GET.get("sort", ""))
-    rows = found.qs.order_by(*order).only(*SHOWN).prefetch_related("tags", "identities")
+    rows = found.qs.order_by(*order).only(*SHOWN).with_slots().prefetch_related("tags", "identities")
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     context = {
         "filter": found,

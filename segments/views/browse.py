@@ -45,7 +45,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponseBase:
         query = segment_query(segment)
     except ConditionError as error:
         problem = error.message
-    found = Contact.objects.present().filter(query).order_by("-created_at", "-id").only(*SHOWN)
+    found = Contact.objects.present().filter(query).order_by("-created_at", "-id").only(*SHOWN).with_slots()
     page = Paginator(found.prefetch_related("tags", "identities"), CONTACTS).get_page(request.GET.get("page"))
     context = {
         "segment": segment,

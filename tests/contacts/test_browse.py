@@ -11,9 +11,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from contacts import editing
 from contacts.models import Contact, ContactList, CustomField, Tag
+from contacts.templatetags.contacts import sources as shown_sources
 from tests.contacts.conftest import MakeContacts, record, sync
-from users.models import AuditEntry
+from users.models import AuditEntry, User
 
 URL = "/contacts/"
 
@@ -31,6 +33,18 @@ def test_the_list_shows_contacts_newest_first_with_name_address_tags_and_source(
     assert names(response) == ["Tess", "Ana María López García"]
     assert "ana@example.com" in text and "stripe-integration" in text and "Stripe" in text
     assert text.count('badge--warn badge--plain">Test') == 1
+
+
+def test_a_guest_came_from_where_the_payment_did(staff_client: Client, marketer: User) -> None:
+    """Stripe tells of who pays without being a customer, too; a person's edit does not change where they came from."""
+    sync(record(1, customer=None, email="guest@example.com", first_name="Gus"))
+    guest = Contact.objects.get()
+    editing.save(guest.pk, 1, {"phone": "+34 600 100 200"}, marketer)
+    assert [shown_sources(contact) for contact in staff_client.get(URL).context["page"]] == [["Stripe"]]
+    editing.create({"email": "hand@example.com", "first_name": "Hannah"}, marketer)
+    page = staff_client.get(URL)
+    assert [shown_sources(contact) for contact in page.context["page"]] == [[], ["Stripe"]]
+    assert page.content.decode().count("By hand") == 1
 
 
 @pytest.mark.parametrize(
