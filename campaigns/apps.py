@@ -5,7 +5,7 @@ class CampaignsConfig(AppConfig):
     name = "campaigns"
 
     def ready(self) -> None:
-        from campaigns import health, merged, navigation, panels, receiving, uses, work
+        from campaigns import health, merged, navigation, panels, receiving, telling, uses, work
         from campaigns.models import Mail
         from contacts import merging
         from orders import merging as order_merging
@@ -14,6 +14,7 @@ class CampaignsConfig(AppConfig):
         navigation.register()
         panels.register()
         receiving.listen()
+        telling.register()
         uses.register()
         work.register()
         merging.register("mails", merged.follow_merge)

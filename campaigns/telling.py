@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from django.urls import reverse
 from django.utils import timezone
 
 from campaigns.models import Mail, MailEvent
 from common.origin import Origin
+from contacts import timeline
 from contacts.activities import NewActivity, record_activities
 from contacts.models import Activity, Kind
 
@@ -20,6 +22,16 @@ _TOLD = {
     MailEvent.Kind.UNSUBSCRIBED: (Kind.MAIL_UNSUBSCRIBED, "Unsubscribed by mail"),
     MailEvent.Kind.REPLIED: (Kind.MAIL_REPLIED, "Mail answered"),
 }
+
+
+def register() -> None:
+    timeline.link_pages("mail", _addresses)
+
+
+def _addresses(mails: Sequence[int]) -> dict[int, str]:
+    """Of those that are not so old that they went (see campaigns.retention)."""
+    kept = Mail.objects.filter(pk__in=mails).values_list("pk", flat=True)
+    return {pk: reverse("campaigns:mail", args=[pk]) for pk in kept}
 
 
 def sent(mails: Iterable[int]) -> None:

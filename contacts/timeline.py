@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,6 +52,16 @@ _EVENT_ICONS = {
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+_pages: dict[str, Callable[[Sequence[int]], Mapping[int, str]]] = {}
+
+
+def link_pages(name: str, addresses: Callable[[Sequence[int]], Mapping[int, str]]) -> None:
+    """Lines whose activity names something (`data[name]`, a primary key) lead to its page. Apps register in
+    `AppConfig.ready()` who tells the addresses of those that are still there, of a whole page of lines at once.
+    """
+    _pages[name] = addresses
+
+
 @dataclass(frozen=True)
 class Change:
     label: str
@@ -60,8 +71,8 @@ class Change:
 
 @dataclass(frozen=True)
 class Line:
-    """One activity, ready to show. `log_url`: the sync log entry that tells the rest. `undo_merge`: a merge of the last
-    day.
+    """One activity, ready to show. `log_url`: the sync log entry that tells the rest. `url`: the page of what it is
+    about. `undo_merge`: a merge of the last day.
     """
 
     activity: Activity
@@ -69,6 +80,7 @@ class Line:
     source: str
     changes: list[Change]
     log_url: str
+    url: str = ""
     undo_merge: int | None = None
 
 
@@ -92,8 +104,8 @@ def page(contact: Contact, group: str = "", before: str = "") -> Page:
     labels = {field.key: field.label for field in fields_of(contact)}
     shown = activities[:PAGE]
     older = _cursor(shown[-1]) if len(activities) > PAGE else ""
-    undoable = _undoable(shown)
-    return Page([_line(activity, labels, undoable) for activity in shown], older)
+    undoable, urls = _undoable(shown), _urls(shown)
+    return Page([_line(activity, labels, undoable, urls.get(activity.pk, "")) for activity in shown], older)
 
 
 def groups_of(contact: Contact) -> list[tuple[str, str]]:
@@ -119,14 +131,24 @@ def _undoable(activities: list[Activity]) -> set[int]:
     return set(ContactMerge.objects.undoable().filter(pk__in=merges).values_list("pk", flat=True)) if merges else set()
 
 
-def _line(activity: Activity, labels: dict[str, str], undoable: set[int]) -> Line:
+def _urls(activities: list[Activity]) -> dict[int, str]:
+    """Activity -> the page of what it is about. One question for each kind of thing on the page."""
+    found: dict[int, str] = {}
+    for name, addresses in _pages.items():
+        named = {activity.pk: about for activity in activities if isinstance(about := activity.data.get(name), int)}
+        known = addresses(sorted(set(named.values()))) if named else {}
+        found |= {pk: known[about] for pk, about in named.items() if about in known}
+    return found
+
+
+def _line(activity: Activity, labels: dict[str, str], undoable: set[int], url: str) -> Line:
     changes = [
         Change(labels.get(change["field"], change["field"].removeprefix("field:")), change["old"], change["new"])
         for change in activity.changes
     ]
     merge = activity.data.get("merge")
     undo = merge if merge in undoable else None
-    return Line(activity, _icon(activity), _source(activity), changes, log_url(activity.data.get("log")), undo)
+    return Line(activity, _icon(activity), _source(activity), changes, log_url(activity.data.get("log")), url, undo)
 
 
 def _icon(activity: Activity) -> str:

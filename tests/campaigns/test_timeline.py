@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.test import Client
+from django.urls import reverse
 
-from campaigns import sending, tallying
+from campaigns import sending, tallying, telling
 from campaigns.happenings import record
 from campaigns.models import Mail, MailEvent
 from contacts import merging
@@ -50,6 +51,22 @@ def test_what_became_of_a_mail_is_told_once_in_plain_words(mail: Mail, staff_cli
     assert not Activity.objects.filter(dispatched_at=None).exists()
     page = staff_client.get(f"{mail.contact.get_absolute_url()}?kind=mail").content.decode()
     assert "Mail opened: Hello Ana" in page and "Reminder" in page
+
+
+def test_a_line_about_a_mail_leads_to_it_as_long_as_it_is_kept(
+    mail: Mail, staff_client: Client, django_assert_num_queries: Any
+) -> None:
+    sending.drain()
+    record(mail, Kind.OPENED)
+    url = reverse("campaigns:mail", args=[mail.pk])
+    page = f"{mail.contact.get_absolute_url()}activity/?kind=mail"
+    shown = staff_client.get(page).content.decode()
+    assert f'<a href="{url}"><bdi>Mail sent: Hello Ana' in shown and f'<a href="{url}"><bdi>Mail opened' in shown
+    with django_assert_num_queries(1):
+        assert telling._addresses([mail.pk, mail.pk + 1]) == {mail.pk: url}
+    mail.delete()
+    shown = staff_client.get(page).content.decode()
+    assert "<bdi>Mail sent: Hello Ana" in shown and url not in shown
 
 
 def test_a_mail_that_did_not_leave_is_none(
