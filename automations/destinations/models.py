@@ -113,6 +113,13 @@ class Destination(models.Model):
     def is_webhook(self) -> bool:
         return self.kind == self.Kind.WEBHOOK
 
+    @property
+    def standing(self) -> tuple[str, str]:
+        """(kind of badge, word) for people. A webhook has no credentials: it is held when its secret cannot be read."""
+        if self.state == self.State.HELD:
+            return "bad", "Signing secret unreadable" if self.is_webhook else "Credentials refused"
+        return ("ok", "Active") if self.is_active else ("neutral", "Disabled")
+
     def seal(self, field: str, text: str) -> None:
         """Store a secret in `<field>_sealed`, bound to this row and column. The row must have a primary key."""
         setattr(self, f"{field}_sealed", encryption.seal(text, owner=f"destination:{self.pk}:{field}"))

@@ -88,6 +88,18 @@ def test_credentials_are_replaced_and_what_was_held_is_sent(admin_client: Client
     assert destination.is_active and AuditEntry.objects.filter(action="replaced credentials").exists()
 
 
+def test_a_held_webhook_says_what_is_wrong_with_it(marketer_client: Client, receiver: Receiver) -> None:
+    """Nobody refused anything: its secret does not open here any more."""
+    destination, _ = webhook(receiver.url)
+    other, _ = webhook(f"{receiver.url}/other", name="Other")
+    Destination.objects.filter(pk=destination.pk).update(secret_sealed=other.secret_sealed)
+    queueing.trial(destination)
+    sending.drain()
+    for url in (destination.get_absolute_url(), "/settings/destinations/"):
+        page = marketer_client.get(url).content.decode()
+        assert "Signing secret unreadable" in page and "Credentials refused" not in page
+
+
 def test_a_test_is_sent_and_its_answer_shown_escaped_to_admins_only(
     admin_client: Client, marketer_client: Client, receiver: Receiver
 ) -> None:
