@@ -116,7 +116,9 @@ def act(root: Draft, action: str) -> Place | None:
         return None
     if verb in KINDS and there.kind != CONDITION:
         there.children.append(Draft(verb) if verb == CONDITION else Draft(verb, children=[Draft(CONDITION)]))
-        return (*place, len(there.children) - 1)
+        added = (*place, len(there.children) - 1)
+        # In a new group people go on with its first condition.
+        return added if verb == CONDITION else (*added, 0)
     if verb == "remove" and place and (parent := root.at(place[:-1])):
         del parent.children[place[-1]]
         return place[:-1]

@@ -71,6 +71,7 @@ def test_a_segment_with_three_groups_is_built_while_the_count_follows(
     says(page, "contacts match now")
     assert "3 contacts match now" in " ".join(page.locator("#segment-estimate").inner_text().split())
     page.locator("#conditions-add-recurring").click()
+    page.wait_for_function("document.activeElement.id === 'conditions-1-0-field'")
     fill(page, "2.1", "recurring_payment.next_payment_date", "within_next", How_many="7", Unit="days")
     says(page, "contact matches now")
     page.locator("#conditions-add-group").click()

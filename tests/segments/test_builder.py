@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -152,6 +153,21 @@ def test_a_mistake_stands_beside_its_input(parts: dict[str, str], place: str, me
     assert f'id="c-1-{place}_error"' in html
     assert message in html
     assert html.count("field-error") == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "focused"),
+    [
+        ("condition:", "c-1-field"),
+        ("group:", "c-1-0-field"),
+        ("order:", "c-1-0-field"),
+        ("remove:0", "c-add"),
+    ],
+)
+def test_people_go_on_with_the_first_field_of_what_they_added(action: str, focused: str) -> None:
+    html = shown(Builder(PREFIX, sent(("0", NAMED), action=action)))
+    (before,) = html.split(" autofocus")[:-1]
+    assert re.findall(r' id="([\w-]+)"', before)[-1] == focused
 
 
 def test_tags_of_the_integration_may_yet_come() -> None:
