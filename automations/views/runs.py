@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from automations import picture, runs, standing, trouble
+from automations.destinations.models import Delivery
 from automations.models import Run, RunStep
 from automations.views.drafts import found, of_flow
 from campaigns.models import Mail
@@ -75,12 +76,14 @@ def run(request: HttpRequest, pk: int) -> HttpResponseBase:
     one = _run(pk)
     lines = list(one.log.order_by("pk"))
     mails = _mails(lines)
+    deliveries = _deliveries(one) if may_edit(request) else {}
     log = [
         {
             "line": line,
             "label": picture.label_of(one.version.steps, line.step),
             "mark": _MARKS[RunStep.Result(line.result)],
             "body_id": f"body-{line.pk}",
+            "delivery": deliveries.get(line.step),
             "mail": line.mail_id or mails.get(f"run:{pk}:{line.step}" if line.action == "send_mail" else ""),
         }
         for line in lines
@@ -178,6 +181,11 @@ def _mails(lines: list[RunStep]) -> dict[str, int]:
     """Key -> mail, of the steps that send one. The line that one was queued comes with it and cannot name it."""
     keys = {f"run:{line.run_id}:{line.step}" for line in lines if line.action == "send_mail"}
     return dict(Mail.objects.filter(key__in=keys).values_list("key", "pk")) if keys else {}
+
+
+def _deliveries(one: Run) -> dict[str, Delivery]:
+    """Step -> what it sent to a destination. A step of a run sends once."""
+    return {delivery.step: delivery for delivery in Delivery.objects.filter(run=one).only("step")}
 
 
 def _event(one: Run) -> SyncLogEntry | None:

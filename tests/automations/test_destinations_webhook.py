@@ -23,6 +23,7 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.html import escape
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
@@ -87,9 +88,9 @@ def test_a_step_posts_signed_json_made_leaf_by_leaf(automation: Make, shop: Dest
 
 
 def test_a_failure_is_logged_with_status_and_body_and_retried_by_schedule_with_the_same_id(
-    automation: Make, shop: Destination, receiver: Receiver
+    automation: Make, shop: Destination, receiver: Receiver, marketer_client: Client, staff_client: Client
 ) -> None:
-    """C020."""
+    """C020: with a line in the run's log that leads to the delivery, for those who may see it."""
     delivery = queued(automation, shop)
     receiver.fault(status=500, count=len(SCHEDULE) + 1, body="<b>broken</b>")
     waits = []
@@ -106,6 +107,10 @@ def test_a_failure_is_logged_with_status_and_body_and_retried_by_schedule_with_t
     assert len(tries) == len(SCHEDULE) + 1 and {(one.status, one.body) for one in tries} == {(500, "<b>broken</b>")}
     failure = RunStep.objects.get(result="failed")
     assert (failure.status, failure.body) == (500, "")
+    assert failure.message.startswith("Webhook “order.paid” failed: ")
+    page = marketer_client.get(failure.run.get_absolute_url()).content.decode()
+    assert escape(failure.message) in page and f'href="{delivery.get_absolute_url()}">See delivery' in page
+    assert delivery.get_absolute_url() not in staff_client.get(failure.run.get_absolute_url()).content.decode()
     assert queueing.resend(delivery)
     rested()
     sent()
