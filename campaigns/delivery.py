@@ -127,6 +127,8 @@ class Carrier:
         try:
             self._backend.open()
         except (smtplib.SMTPException, OSError, AnymailError) as error:
+            # A server that refused to let us in still holds the line.
+            self.close()
             raise Unreachable(_told(error)) from error
 
 

@@ -36,14 +36,15 @@ class Received:
 
 @dataclass
 class MailServer:
-    """`fault(step, argument)` decides at mail, rcpt, data (before the text), taken (after it) and answer (taken, and
-    the answer is on its way): GO_ON, an answer instead, or None to hang up.
+    """`fault(step, argument)` decides at auth, mail, rcpt, data (before the text), taken (after it) and answer (taken,
+    and the answer is on its way): GO_ON, an answer instead, or None to hang up.
     """
 
     port: int
     received: list[Received] = field(default_factory=list)
     fault: Fault = lambda step, argument: GO_ON
     connections: int = 0
+    goodbyes: int = 0
 
 
 class _Hung(Exception):
@@ -67,7 +68,9 @@ class _Conversation(socketserver.StreamRequestHandler):
         verb = line[:4].upper()
         match verb:
             case "EHLO" | "HELO":
-                self._say("250-sink\r\n250-8BITMIME\r\n250 SMTPUTF8")
+                self._say("250-sink\r\n250-8BITMIME\r\n250-AUTH PLAIN\r\n250 SMTPUTF8")
+            case "AUTH":
+                self._step("auth", "", "235 come in")
             case "MAIL":
                 self.sender, self.recipients = line[10:].split(">")[0].strip("<"), []
                 self._step("mail", self.sender, "250 ok")
@@ -77,6 +80,7 @@ class _Conversation(socketserver.StreamRequestHandler):
             case "DATA":
                 self._data()
             case "QUIT":
+                self.server.mailer.goodbyes += 1
                 self._say("221 bye")
                 raise _Hung
             case _:

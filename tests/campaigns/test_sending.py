@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from campaigns import sending
+from campaigns.delivery import Carrier, Unreachable
 from campaigns.models import Mail, SentCopy, Suppression
 from campaigns.suppressing import allow_again, suppress
 from contacts.models import Contact
@@ -48,6 +49,23 @@ def test_a_key_is_one_mail(mail_server: MailServer, make_contact: MakeContact, m
     assert sending.queue(campaign, contact.pk, key="run:1").outcome == "sent"
     assert sending.drain() == 0
     assert len(mail_server.received) == 1
+
+
+def test_a_server_that_refuses_the_password_is_not_left_waiting(
+    mail_server: MailServer, queued: Mail, settings: Any
+) -> None:
+    """Each try would otherwise leave a line open, and servers allow few."""
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "millrace", "wrong"
+    mail_server.fault = lambda at, argument: "535 no such password" if at == "auth" else GO_ON
+    with pytest.raises(Unreachable, match="no such password"):
+        Carrier()
+    eventually(lambda: mail_server.goodbyes == mail_server.connections == 1)
+    sending.drain()
+    assert outcome(queued) == "queued"
+    mail_server.fault = lambda at, argument: GO_ON
+    due_again(queued)
+    sending.drain()
+    assert outcome(queued) == "sent"
 
 
 def test_a_mail_as_it_arrives(mail_server: MailServer, queued: Mail, settings: Any) -> None:
