@@ -22,6 +22,7 @@ EXAMPLE = "example"
 _SIGNATURE = 16
 # Some mail programs cut addresses off; a longer one leads straight to its target.
 LONGEST_TARGET = 1200
+_PICTURE = re.compile(r'<img src="[^"]*/mail/o/[^"]*"[^>]*>')
 _FOLLOWED = re.compile(r'href="[^"]*/mail/c/([\w-]+)/"')
 
 
@@ -68,14 +69,17 @@ def read_click(signed: str) -> tuple[int, str] | None:
     return int(mail_id), target
 
 
-def unfollowed(html: str) -> str:
-    """The HTML of a mail with its links as they were written, for people who only look at it."""
+def uncounted(html: str) -> str:
+    """The HTML of a mail with its links as they were written and without the picture that tells of its opening.
+
+    A colleague who looks at it has not opened the contact's mail, nor clicked in it.
+    """
 
     def replace(match: re.Match[str]) -> str:
         found = read_click(match[1])
         return f'href="{escape(found[1])}"' if found else match[0]
 
-    return _FOLLOWED.sub(replace, html)
+    return _FOLLOWED.sub(replace, _PICTURE.sub("", html))
 
 
 def _read(purpose: Purpose, signed: str) -> str | None:

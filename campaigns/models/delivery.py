@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from campaigns.addressees import Addressee, in_header
+from campaigns.framing import room_for
 from campaigns.models.mail import Mail
 from users.models import User
 
@@ -73,3 +75,16 @@ class SentCopy(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+    @property
+    def from_whom(self) -> list[Addressee]:
+        return in_header(self.sender)
+
+    @property
+    def to_whom(self) -> list[Addressee]:
+        return in_header(self.to)
+
+    @property
+    def room(self) -> str:
+        """What its frame takes on a page; see campaigns.framing."""
+        return room_for(self.html, self.text)

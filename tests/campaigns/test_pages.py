@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campaigns import sending
+from campaigns.addressees import Addressee, in_header
 from campaigns.confirming import Question
 from campaigns.models import Campaign, DeliverySettings, Mail, Sending, SentCopy, Suppression
 from campaigns.suppressing import suppress
@@ -346,6 +347,45 @@ def test_the_mailbox_is_there_only_where_mails_go_into_it(
     # Nor does a link in it count: it is the one that was written.
     assert "/mail/c/" in copy.html and "/mail/c/" not in framed.content.decode()
     assert 'href="https://example.com/a?b=1&amp;c=2"' in framed.content.decode()
+
+
+def test_the_mailbox_tells_names_and_addresses_as_people_read_them(
+    staff_client: Client, settings: Any, make_contact: MakeContact, make_campaign: MakeCampaign
+) -> None:
+    settings.EMAIL_BACKEND, settings.EMAIL_URL = "campaigns.mailbox.EmailBackend", "mailbox://"
+    DeliverySettings.objects.create(pk=1, from_name="The Mill", from_address="hello@mill.example")
+    sending.queue(make_campaign(), make_contact("ana@example.com", 'López, "Ana"').pk, key="k")
+    sending.drain()
+    copy = SentCopy.objects.get()
+    for name, args in (("mailbox", []), ("mailbox-mail", [copy.pk])):
+        answer = staff_client.get(reverse(f"campaigns:{name}", args=args)).content.decode()
+        page = answer.partition('<h2 id="headers')[0].replace("<wbr>", "")
+        assert "López, &quot;Ana&quot;</bdi>" in page and ">ana@example.com<" in page
+        assert "&lt;ana@example.com&gt;" not in page and "&lt;hello@mill.example&gt;" not in page
+    assert ">The Mill</bdi> (<bdi" in page and ">hello@mill.example<" in page
+    assert [one.address for one in in_header("a@example.com, Bo <b@example.com>")] == ["a@example.com", "b@example.com"]
+    assert in_header("") == [Addressee("", "")]
+
+
+@pytest.mark.parametrize(
+    ("html", "room"),
+    [
+        ("<p>Hello Ana,</p><p>thank you.</p>", "short"),
+        ("<p>Hello</p>" + "<p>A word to you.</p>" * 3, "medium"),
+        (f"<p>{'A long story. ' * 100}</p>", "tall"),
+        ('<p>Hello</p><img src="https://example.com/tree.png" alt="">', "tall"),
+    ],
+)
+def test_a_mail_has_the_room_it_needs(
+    staff_client: Client, settings: Any, make_contact: MakeContact, make_campaign: MakeCampaign, html: str, room: str
+) -> None:
+    """The picture that counts opens is none, nor does a long address make a mail long."""
+    settings.EMAIL_BACKEND, settings.EMAIL_URL = "campaigns.mailbox.EmailBackend", "mailbox://"
+    sending.queue(make_campaign(html=html, tracks_opens=True, tracks_clicks=True), make_contact().pk, key="k")
+    sending.drain()
+    copy = SentCopy.objects.get()
+    for url in (reverse("campaigns:mailbox-mail", args=[copy.pk]), reverse("campaigns:mail", args=[copy.mail_id])):
+        assert f"mail-frame--{room}" in staff_client.get(url).content.decode()
 
 
 def test_account_mail_in_the_mailbox_is_for_admins(

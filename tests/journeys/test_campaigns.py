@@ -105,6 +105,29 @@ def test_a_recipient_clicks_and_leaves(open_page: OpenPage, marketer: User, peop
     page.get_by_text("The contact gets mails again").wait_for()
 
 
+def test_a_mail_with_a_long_subject_on_a_phone(
+    open_page: OpenPage, marketer: User, people: None, mailbox: None
+) -> None:
+    """The way back stands whole beside a subject that ends in dots; a short mail leaves no large gap below."""
+    campaign = Campaign.objects.create(
+        name="News", subject="News of the old mill by the river, and of all who lived in it", html="<p>Hello</p>"
+    )
+    ana = ContactList.objects.get().contacts.get(first_name="Ana")
+    sending.queue(campaign, ana.pk, key="k")
+    sending.drain()
+    page = open_page(marketer, f"/mailbox/{SentCopy.objects.get().pk}/", viewport={"width": 390, "height": 900})
+    here = page.locator(".breadcrumb [aria-current]")
+    # A flex box would cut its words off, whatever it says of dots.
+    assert here.evaluate("item => [getComputedStyle(item).display, getComputedStyle(item).textOverflow]") == [
+        "block",
+        "ellipsis",
+    ]
+    assert here.evaluate("item => item.scrollWidth > item.clientWidth")
+    page.get_by_role("navigation", name="Breadcrumb").get_by_role("link", name="Mailbox").wait_for()
+    body = page.frame_locator("iframe").locator("body")
+    assert page.locator("iframe").bounding_box()["height"] - body.bounding_box()["height"] < 200
+
+
 def test_pages_are_usable_by_everybody(open_page: OpenPage, admin: User, people: None, mailbox: None) -> None:
     """No findings of axe, no sideways scroll, whatever the names."""
     campaign = Campaign.objects.create(name="W" * 140, subject="{{ contact.first_name }} " + "W" * 250, html="<p>x</p>")
