@@ -183,8 +183,15 @@ class DeliveryForm(forms.ModelForm):
             "postal_address": "Postal address",
         }
         help_texts = {
-            "from_address": "Your mail server or provider must be allowed to send for its domain (SPF, DKIM)",
-            "postal_address": "Stands at the foot of every mail; many countries ask for it",
+            "from_name": "What people see first in their inbox, such as the name of your company",
+            "from_address": (
+                "The part behind the @ has to allow your sending service (SPF and DKIM); else mails land in spam"
+            ),
+            "reply_to": "Where answers arrive. Left empty, at the sender address",
+            "postal_address": (
+                "Shown under your mails with the unsubscribe link, as many countries require. A mail that has an "
+                "unsubscribe link of its own shows it where you put the tag “Postal address”"
+            ),
         }
 
     def clean_from_name(self) -> str:

@@ -43,14 +43,14 @@ def edit(request: HttpRequest) -> HttpResponseBase:
 
 
 def _way() -> str:
-    """Who carries mail, in words; never a key or a password."""
+    """Who sends mails, in words; never a key or a password."""
     if not delivery.is_configured():
-        return "Nobody: EMAIL_URL is not set"
+        return "Nobody yet, so no mail can leave. Whoever runs this server can set it up (EMAIL_URL)."
     if mailbox.is_used():
-        return "The mailbox of this demo: nothing leaves"
+        return "Nobody. This demo keeps every mail in its mailbox, so none reaches real people."
     backend = str(settings.EMAIL_BACKEND)
     if backend.startswith("anymail."):
-        return f"{backend.split('.')[2].replace('_', ' ').title()}, by its API"
+        return backend.split(".")[2].replace("_", " ").title()
     if "smtp" in backend:
-        return f"SMTP server {settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
-    return f"{backend.split('.')[-2].title()}: nothing leaves"
+        return f"The mail server {settings.EMAIL_HOST}, port {settings.EMAIL_PORT}"
+    return f"Nobody. Mails are only written down on the server ({backend.split('.')[-2]}) and reach no one."

@@ -406,6 +406,34 @@ def test_account_mail_in_the_mailbox_is_for_admins(
                 assert answer.status_code == (200 if subject in seen else 404)
 
 
+@pytest.mark.parametrize(
+    ("url", "backend", "words"),
+    [
+        ("", "django.core.mail.backends.console.EmailBackend", "Nobody yet, so no mail can leave."),
+        ("mailbox://", "campaigns.mailbox.EmailBackend", "Nobody. This demo keeps every mail in its mailbox"),
+        ("smtp://x", "django.core.mail.backends.smtp.EmailBackend", "The mail server mail.example, port 587"),
+        ("anymail+postmark://x@", "anymail.backends.postmark.EmailBackend", "<dd>Postmark</dd>"),
+        (
+            "consolemail://",
+            "django.core.mail.backends.console.EmailBackend",
+            "only written down on the server (console)",
+        ),
+    ],
+)
+def test_who_sends_mails_is_told_in_plain_words(
+    admin_client: Client, settings: Any, url: str, backend: str, words: str
+) -> None:
+    settings.EMAIL_URL, settings.EMAIL_BACKEND = url, backend
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_HOST_PASSWORD = "mail.example", 587, "hush-hush"
+    settings.MAIL_WEBHOOK_SECRET = ""
+    page = admin_client.get(reverse("campaigns:delivery")).content.decode()
+    assert words in page and "Not reported to Millrace yet." in page
+    settings.MAIL_WEBHOOK_SECRET = "millrace:hush-hush"
+    page = admin_client.get(reverse("campaigns:delivery")).content.decode()
+    assert f"{settings.SITE_URL}/hooks/mail/provider/tracking/" in page and "/hooks/mail/provider/inbound/" in page
+    assert "hush-hush" not in page
+
+
 def test_delivery_settings_stand_in_every_mail(
     admin_client: Client, make_contact: MakeContact, make_campaign: MakeCampaign
 ) -> None:
