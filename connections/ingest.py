@@ -60,7 +60,8 @@ def ingest(
         # Its own object counts even where it says nothing new: it may be the first that asks for what follows from it.
         # What came along counts only if it changed: everybody's price must not bring everybody's subscription anew.
         kept = {s.key for s, verdict in zip(group, told, strict=True) if verdict in STORED}
-        outcome.stored = kept | {s.key for s, verdict in zip(group[:1], told, strict=False) if verdict is Verdict.HELD}
+        own = {s.key for s, verdict in zip(group[:1], told, strict=False) if importing or verdict is Verdict.HELD}
+        outcome.stored = kept | own
         own_verdicts.append(told[0] if told else None)
     behind = {s.key: _read(connection, s) for s, verdict in zip(along, verdicts, strict=True) if verdict in STORED}
     _note_missing(work, batch, outcomes, own_verdicts)

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from connections import derived, fetching, historical, idle, inbox, underived, underived_pages
-from connections.models import Connection, Resource, SyncRun, Underived
+from connections.models import Connection, RemoteObject, Resource, SyncRun, Underived
 from contacts.models import Activity
 from orders.models import Order
 from recurring_payments.models import RecurringPayment
@@ -65,6 +65,16 @@ def test_many_invoices_are_one_change(subscription: str, connect: Callable[..., 
     assert last_payment() and not Underived.objects.exists() and idle.busy() == []
     told = Activity.objects.filter(kind="recurring_payment.updated")
     assert told.count() <= before + 1 and not told.filter(dispatched_at=None).exists()
+
+
+def test_what_is_held_in_a_newer_state_is_noted_too(subscription: str, connect: Callable[..., Resource]) -> None:
+    """Before the resource was there nobody asked for its order, and the state that the page brings is no news."""
+    connect("invoice", sync="history_and_new")
+    newer = RemoteObject.objects.filter(type="invoice", body__isnull=False)
+    assert newer.update(as_of=Now() + timedelta(seconds=5)) == 1
+    historical.drain()
+    everything()
+    assert Order.objects.count() == MONTHS
 
 
 def test_it_ends_as_if_each_had_been_derived_at_once(subscription: str, connect: Callable[..., Resource]) -> None:
