@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connection as database
 from django.db import connections
+from django.db.models import QuerySet
 from pytest_django.plugin import DjangoDbBlocker
 
 from connections import setup
@@ -98,16 +100,29 @@ def connected(account: SandboxAccount, machine: Machine) -> Connection:
 @pytest.fixture
 def settled(stripe: Sandbox) -> Callable[[], bool]:
     """settled(): everything was delivered and worked."""
+    return Settled(stripe)
 
-    def look() -> bool:
-        return bool(stripe.deliveries()["idle"]) and not unfinished()
 
-    return look
+@dataclass(frozen=True)
+class Settled:
+    stripe: Sandbox
+
+    def __call__(self) -> bool:
+        return bool(self.stripe.deliveries()["idle"]) and not unfinished()
+
+    def __str__(self) -> str:
+        """What is still to come, for a test that waited in vain."""
+        left = _left().values_list("event_id", "state", "claims", "attempts", "lease_until", "last_error")
+        return f"deliveries {self.stripe.deliveries()}, {unfinished()} events, among them {list(left[:10])}"
 
 
 def unfinished() -> int:
     """Events that wait for somebody."""
-    return InboundEvent.objects.exclude(state__in=["done", "ignored", "dead"]).count()
+    return _left().count()
+
+
+def _left() -> QuerySet[InboundEvent]:
+    return InboundEvent.objects.exclude(state__in=["done", "ignored", "dead"])
 
 
 @pytest.fixture
