@@ -5,8 +5,12 @@ from celery import shared_task
 from automations import awaiting, dating, dispatch, engine, failures, mail_news, notices, retention
 from automations.destinations import retention as delivery_retention
 from automations.destinations import sending
+from automations.models import Delivery, Run
+from campaigns.models import Mail
+from common.looking import rung
 
 
+@rung("inbox", dispatch.ready)
 @shared_task
 def dispatch_activities() -> None:
     dispatch.drain()
@@ -17,6 +21,7 @@ def start_awaited() -> None:
     awaiting.drain()
 
 
+@rung("inbox", Run.objects.due, Run.objects.expired)
 @shared_task
 def step_runs() -> None:
     engine.drain()
@@ -27,6 +32,7 @@ def look_at_dates() -> None:
     dating.drain()
 
 
+@rung("inbox", Mail.untold)
 @shared_task
 def pull_mail_news() -> None:
     mail_news.drain()
@@ -42,6 +48,7 @@ def clear_old_runs() -> None:
     retention.clear_old()
 
 
+@rung("stripe", Delivery.objects.due, Delivery.objects.expired)
 @shared_task
 def send_deliveries() -> None:
     sending.drain()

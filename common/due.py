@@ -44,17 +44,17 @@ class DueQuerySet(models.QuerySet[Row]):
     def claimed(self) -> Self:
         return self.filter(state=State.RUNNING)
 
+    def expired(self) -> Self:
+        """Claimed by a worker that let its lease run out."""
+        return self.claimed().filter(lease_until__lt=Now())
+
     def release_expired(self) -> list[int]:
         """Give back rows whose worker let its lease run out; set aside those that took too many workers along.
 
         Returns the primary keys of those set aside.
         """
         with transaction.atomic():
-            expired = list(
-                self.filter(state=State.RUNNING, lease_until__lt=Now())
-                .select_for_update(skip_locked=True)
-                .values_list("pk", "claims")
-            )
+            expired = list(self.expired().select_for_update(skip_locked=True).values_list("pk", "claims"))
             self.filter(pk__in=[pk for pk, claims in expired if claims < MAX_CLAIMS]).update(
                 state=State.DUE, next_attempt_at=Now(), last_error_code="worker_lost"
             )
@@ -112,6 +112,9 @@ class DueManager(models.Manager[Row]):
 
     def claimed(self) -> DueQuerySet[Row]:
         return self.get_queryset().claimed()
+
+    def expired(self) -> DueQuerySet[Row]:
+        return self.get_queryset().expired()
 
     def claim(self, limit: int) -> list[Any]:
         return self.get_queryset().claim(limit)

@@ -68,33 +68,38 @@ def every(seconds: float, task: str, queue: str) -> dict[str, object]:
     return {"task": task, "schedule": seconds, "options": options}
 
 
+# Rung as soon as there is something to do, which one look a second at each queue finds out (`common/looking.py`).
+# That look is believed to be late at worst, so they are rung without it, too.
+NET = 30
+
 app.conf.beat_schedule = {
-    "inbox": every(1, "connections.tasks.drain_inbox", INBOX),
-    "rows to derive anew": every(1, "connections.tasks.rederive_due", INBOX),
-    "wanted objects": every(1, "connections.tasks.fetch_wanted", STRIPE),
-    "history": every(1, "connections.tasks.drain_history", STRIPE),
-    "polling": every(1, "connections.tasks.poll_events", STRIPE),
-    # Due is a column: the ring each minute finds the endpoints whose hour has come.
-    "webhook endpoints": every(60, "connections.tasks.check_endpoints", STRIPE),
-    # The same for the nightly comparison of objects: a night without power is made up for when it is back.
-    "object checks": every(10, "connections.tasks.compare_objects", STRIPE),
-    "bulk replays": every(2, "connections.tasks.replay_pages", INBOX),
+    "a look at the inbox's work": every(1, "common.tasks.look", INBOX),
+    "a look at what waits for Stripe": every(1, "common.tasks.look", STRIPE),
+    "inbox": every(NET, "connections.tasks.drain_inbox", INBOX),
+    "rows to derive anew": every(NET, "connections.tasks.rederive_due", INBOX),
+    "wanted objects": every(NET, "connections.tasks.fetch_wanted", STRIPE),
+    "history": every(NET, "connections.tasks.drain_history", STRIPE),
+    "polling": every(NET, "connections.tasks.poll_events", STRIPE),
+    "bulk replays": every(NET, "connections.tasks.replay_pages", INBOX),
     # A mail server is waited for as Stripe is: by threads.
-    "mails": every(1, "campaigns.tasks.send_mails", STRIPE),
-    "campaigns to queue": every(1, "campaigns.tasks.expand_sendings", INBOX),
-    "figures of campaigns": every(5, "campaigns.tasks.tally_mails", INBOX),
-    "old mails": every(3600, "campaigns.tasks.clear_old_mails", INBOX),
+    "mails": every(NET, "campaigns.tasks.send_mails", STRIPE),
+    "campaigns to queue": every(NET, "campaigns.tasks.expand_sendings", INBOX),
     # What happened to contacts starts automations, and runs step on.
-    "activities to dispatch": every(1, "automations.tasks.dispatch_activities", INBOX),
-    "contacts that were awaited": every(10, "automations.tasks.start_awaited", INBOX),
-    "automation runs": every(1, "automations.tasks.step_runs", INBOX),
-    "dated triggers": every(10, "automations.tasks.look_at_dates", INBOX),
-    "outcomes of mails": every(2, "automations.tasks.pull_mail_news", INBOX),
-    "notices to colleagues": every(5, "automations.tasks.send_notices", STRIPE),
+    "activities to dispatch": every(NET, "automations.tasks.dispatch_activities", INBOX),
+    "automation runs": every(NET, "automations.tasks.step_runs", INBOX),
+    "outcomes of mails": every(NET, "automations.tasks.pull_mail_news", INBOX),
     # Other people's servers are waited for as Stripe is.
-    "deliveries": every(1, "automations.tasks.send_deliveries", STRIPE),
-    "old deliveries": every(3600, "automations.tasks.clear_old_deliveries", INBOX),
+    "deliveries": every(NET, "automations.tasks.send_deliveries", STRIPE),
+    # The following are in no hurry. Due is a column: what was missed without power is made up for.
+    "webhook endpoints": every(60, "connections.tasks.check_endpoints", STRIPE),
+    "object checks": every(10, "connections.tasks.compare_objects", STRIPE),
+    "figures of campaigns": every(5, "campaigns.tasks.tally_mails", INBOX),
+    "contacts that were awaited": every(10, "automations.tasks.start_awaited", INBOX),
+    "dated triggers": every(10, "automations.tasks.look_at_dates", INBOX),
+    "notices to colleagues": every(5, "automations.tasks.send_notices", STRIPE),
     "failures to tell": every(30, "automations.tasks.tell_failures", INBOX),
+    "old mails": every(3600, "campaigns.tasks.clear_old_mails", INBOX),
+    "old deliveries": every(3600, "automations.tasks.clear_old_deliveries", INBOX),
     "old runs": every(3600, "automations.tasks.clear_old_runs", INBOX),
     "old rows": every(600, "connections.tasks.clear_old", INBOX),
 }

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from common.due import State
@@ -50,9 +51,9 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     return fetched
 
 
-def due() -> int:
+def due() -> QuerySet[RemoteObject]:
     """Objects that could be fetched now."""
-    return RemoteObject.objects.filter(wanted_at__lte=Now(), connection__state=Connection.State.ACTIVE).count()
+    return RemoteObject.objects.filter(wanted_at__lte=Now(), connection__state=Connection.State.ACTIVE)
 
 
 def _claim(connection: Connection) -> list[RemoteObject]:

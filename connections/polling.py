@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from common.origin import Origin
@@ -34,6 +34,11 @@ def drain() -> int:
     return new
 
 
+def due() -> QuerySet[ConnectionStatus]:
+    """Of connections whose time has come."""
+    return ConnectionStatus.objects.filter(next_poll_at__lte=Now(), connection__state=Connection.State.ACTIVE)
+
+
 def poll(connection: Connection) -> int:
     """Read the events since the last look, oldest first into the inbox. Returns how many were new."""
     if rate_limit.throttled(connection):
@@ -53,12 +58,7 @@ def poll(connection: Connection) -> int:
 def _claim() -> Connection | None:
     """A connection due for a poll, taken for a minute."""
     with transaction.atomic():
-        status = (
-            ConnectionStatus.objects.filter(next_poll_at__lte=Now(), connection__state=Connection.State.ACTIVE)
-            .order_by("next_poll_at")
-            .select_for_update(skip_locked=True, of=("self",))
-            .first()
-        )
+        status = due().order_by("next_poll_at").select_for_update(skip_locked=True, of=("self",)).first()
         if status is None:
             return None
         ConnectionStatus.objects.filter(pk=status.pk).update(next_poll_at=Now() + _LEASE)

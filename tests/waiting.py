@@ -13,6 +13,10 @@ def eventually(condition: Callable[[], T], *, timeout: float = 20.0, what: str =
     """The first true value of `condition`, asked again and again; AssertionError after `timeout` seconds."""
     give_up = time.monotonic() + timeout
     while not (value := condition()):
-        assert time.monotonic() < give_up, f"still not so after {timeout} s: {what or getattr(condition, '__name__', condition)}"
+        assert time.monotonic() < give_up, f"still not so after {timeout} s: {what or _named(condition)}"
         time.sleep(0.05)
     return value
+
+
+def _named(condition: Callable[[], object]) -> str:
+    return getattr(condition, "__name__", None) or str(condition)
