@@ -13,7 +13,7 @@ from pathlib import Path
 from local.data import DataFolder
 from local.engines import forget_cluster
 from local.processes import Program
-from local.product import default_data, free_port, prepare, python, wait_until_ready
+from local.product import default_data, keep_port, prepare, python, wait_until_ready
 from local.run import Running, running
 
 SANDBOX_PORT = 8100
@@ -43,8 +43,8 @@ def _start_sandbox(here: Running, port: int) -> None:
 
 def _start_receivers(here: Running, after: int) -> tuple[str, str]:
     """(where Customer.io answers, where webhooks go): fakes of the systems that automations send to."""
-    customerio = free_port(after)
-    receiver = free_port(customerio + 1)
+    customerio = keep_port(after)
+    receiver = keep_port(customerio + 1)
     for name, module, port in (
         ("customerio", "sandbox.customerio", customerio),
         ("webhook receiver", "sandbox.webhook_receiver", receiver),
@@ -103,8 +103,8 @@ def main() -> None:
     if options.fresh:
         _remove(path)
     with running(path, "demo", RUNS_ALREADY) as here:
-        port = free_port(options.port)
-        sandbox_port = free_port(max(SANDBOX_PORT, port + 1))
+        port = keep_port(options.port)
+        sandbox_port = keep_port(max(SANDBOX_PORT, port + 1))
         sandbox = f"http://127.0.0.1:{sandbox_port}"
         passwords = _passwords(here.data)
         here.environment |= {

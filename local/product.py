@@ -35,6 +35,25 @@ def free_port(wanted: int) -> int:
     raise StartError(f"No free port from {wanted} on.")
 
 
+_kept: list[socket.socket] = []
+
+
+def keep_port(wanted: int) -> int:
+    """A free port that nobody else who asks for one to keep gets while this process lives, listened on or not."""
+    while True:
+        port = free_port(wanted)
+        kept = socket.socket(socket.AF_UNIX)
+        try:
+            # An abstract name: it is no file, and gone with its process however that ends.
+            kept.bind(f"\0millrace-port-{port}")
+        except OSError:
+            kept.close()
+            wanted = port + 1
+            continue
+        _kept.append(kept)
+        return port
+
+
 def python(*arguments: str) -> list[str]:
     return [sys.executable, *arguments]
 

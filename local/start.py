@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from local.product import default_data, free_port, prepare
+from local.product import default_data, keep_port, prepare
 from local.run import running
 
 
@@ -14,7 +14,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=default_data(), help="where engines and secrets live (./var)")
     options = parser.parse_args()
     with running(options.data, "start", f"Millrace already runs from this folder ({options.data}).") as here:
-        port = free_port(options.port)
+        port = keep_port(options.port)
         here.environment["SITE_URL"] = os.environ.get("SITE_URL") or f"http://127.0.0.1:{port}"
         prepare(here.environment, "create_admin --first")
         here.start_product(port)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.live import browser_type_launch_args, celery_worker, live_app, open_page  # noqa: F401  (fixtures)
+from tests.waiting import eventually
 from users.models import Role, User
+
+# How long an example takes says nothing on a busy machine; the same examples each time, so that what is red stays red.
+settings.register_profile("millrace", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("millrace")
 
 PASSWORD = "correct horse battery staple"
 # Argon2 is slow on purpose; the same hash serves every test.
@@ -26,6 +34,14 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+@pytest.fixture
+def one_day() -> None:
+    """The test sees no midnight."""
+    day = timezone.localdate()
+    if timezone.localdate(timezone.now() + timedelta(minutes=1)) != day:
+        eventually(lambda: timezone.localdate() != day, timeout=90)
 
 
 @pytest.fixture

@@ -110,6 +110,9 @@ def live_app(live_server: LiveServer, settings: SettingsWrapper) -> LiveServer:
 
 # --- Browser ---
 
+# Milliseconds that the browser waits for what should come; the web and the test share one interpreter.
+PATIENCE = 30_000
+
 
 def find_chromium() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -131,6 +134,9 @@ def open_page(browser: Browser, live_app: LiveServer) -> Iterator[Callable[..., 
 
     Fails the test at its end when any page broke the Content-Security-Policy or a script stopped with an error.
     """
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=PATIENCE)
     complaints: list[str] = []
     contexts = []
 
@@ -141,7 +147,7 @@ def open_page(browser: Browser, live_app: LiveServer) -> Iterator[Callable[..., 
     def open_one(user: User | None, path: str = "/", *, javascript: bool = True, **options: Any) -> Page:
         options.setdefault("viewport", {"width": 1440, "height": 900})
         context = browser.new_context(base_url=live_app.url, java_script_enabled=javascript, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         if user is not None:
             client = Client()
@@ -156,5 +162,8 @@ def open_page(browser: Browser, live_app: LiveServer) -> Iterator[Callable[..., 
 
     yield open_one
     for context in contexts:
+        # No page asks any more when the database is emptied.
+        for page in context.pages:
+            page.goto("about:blank")
         context.close()
     assert not complaints

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], *, timeout: float = 20.0, what: str = "") -> T:
+def eventually(condition: Callable[[], T], *, timeout: float = 60.0, what: str = "") -> T:
     """The first true value of `condition`, asked again and again; AssertionError after `timeout` seconds."""
     give_up = time.monotonic() + timeout
     while not (value := condition()):

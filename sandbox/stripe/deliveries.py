@@ -31,7 +31,8 @@ class Knobs:
 
     lose: it never arrives and is not retried; double: it arrives twice; delay: seconds before it is sent
     reorder: held ones go newest first, automatic ones up to two seconds late; retry_after: seconds before the first
-    retry, doubling; attempts: tries in all; timeout: seconds to wait for an answer; forge: signed with a wrong secret
+    retry, doubling up to longest_pause; attempts: tries in all; timeout: seconds to wait for an answer; forge: signed
+    with a wrong secret
     """
 
     automatic: bool = True
@@ -40,6 +41,7 @@ class Knobs:
     delay: float = 0
     reorder: bool = False
     retry_after: float = 1
+    longest_pause: float = 3600
     attempts: int = 8
     timeout: float = 10
     forge: bool = False
@@ -189,7 +191,8 @@ class Deliveries:
         if accepted:
             events.count_pending(delivery.book, delivery.event_id, -1)
         elif delivery.attempt < self.knobs.attempts:
-            delivery.due = time.monotonic() + self.knobs.retry_after * 2 ** (delivery.attempt - 1)
+            pause = self.knobs.retry_after * 2 ** (delivery.attempt - 1)
+            delivery.due = time.monotonic() + min(pause, self.knobs.longest_pause)
             delivery.attempt += 1
             self._queue(delivery)
 

@@ -175,8 +175,8 @@ def test_notices_share_a_way_and_give_back_what_there_is_no_time_for(marketer: U
     for number in range(4):
         notices.queue(marketer, f"Failure {number}", "Look.", key=f"{number}")
     slow = Event()
-    mail_server.fault = lambda at, argument: GO_ON if not slow.wait(0.5 if at == "data" else 0) else None
-    notices.drain(0.2)
+    mail_server.fault = lambda at, argument: GO_ON if not slow.wait(4 if at == "data" else 0) else None
+    notices.drain(3)
     states = list(Notice.objects.order_by("pk").values_list("state", "attempts"))
     assert states == [("done", 0), ("due", 0), ("due", 0), ("due", 0)]
     mail_server.fault = lambda at, argument: GO_ON

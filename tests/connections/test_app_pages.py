@@ -19,7 +19,7 @@ from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.conftest import ROWS
 from users.models import AuditEntry
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.usefixtures("one_day"), pytest.mark.django_db(transaction=True)]
 
 Connect = Callable[..., Resource]
 Deliver = Callable[[], list[Any]]

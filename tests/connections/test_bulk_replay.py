@@ -19,7 +19,7 @@ from contacts.models import Activity, Contact
 from tests.connections.test_guard import START, event
 from users.models import AuditEntry
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.usefixtures("one_day"), pytest.mark.django_db(transaction=True)]
 DEAD = "/apps/stripe/log/replay/?result=dead&event_type=customer.created"
 
 

@@ -176,7 +176,7 @@ def locked_out(limit: str) -> Iterator[None]:
     other.start()
     assert locked.wait(30)
     with database.cursor() as cursor:
-        cursor.execute(f"set {limit} = '300ms'")
+        cursor.execute(f"set {limit} = '1s'")
     try:
         yield
     finally:

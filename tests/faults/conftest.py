@@ -79,7 +79,7 @@ def stripe(settings: Any, stripe_port: int) -> Iterator[Sandbox]:
     """The sandbox, at the address that the machine knows. It sends by itself, and again soon what was not taken."""
     with serve(port=stripe_port) as sandbox:
         settings.STRIPE_API_BASE = sandbox.base_url
-        sandbox.deliveries(retry_after=0.25, attempts=60, timeout=10)
+        sandbox.deliveries(retry_after=0.25, longest_pause=2, attempts=120, timeout=10)
         yield sandbox
 
 

@@ -178,11 +178,11 @@ class Machine:
                 self.kill(name)
         if "beat" in self.running():
             self.freeze("beat")
-        eventually(self._is_quiet, timeout=30, what="the worker rests")
+        eventually(self._is_quiet, timeout=90, what="the worker rests")
 
     def _is_quiet(self) -> bool:
-        """No ring waits to be heard, and no worker is at the database, as far as two looks can tell."""
-        return all(self._nobody_works() for _ in range(2))
+        """No ring waits to be heard, and no worker is at the database, as far as some looks can tell."""
+        return all(self._nobody_works() for _ in range(5))
 
     def _nobody_works(self) -> bool:
         import psycopg

@@ -26,6 +26,8 @@ PAGES = ("/contacts/", "/orders/", "/recurring-payments/", "/apps/", "/health/")
 # Times of the same requests, compared with each other on one machine that may be busy. Waiting for a broker that
 # does not answer takes seconds where a page takes milliseconds.
 SLOWER = 5
+# Somebody who waits for a broker that hangs waits five.
+A_SECOND = 1.0
 
 
 def test_flushed_and_killed_while_events_come_in(
@@ -93,7 +95,7 @@ def test_hanging_it_slows_no_answer_and_ends_by_itself(
     machine.thaw("valkey")
     account.create_customer(email="later@mill.example")
     eventually(settled, timeout=90)
-    assert frozen_pages < pages * SLOWER and frozen_hooks < hooks * SLOWER
+    assert frozen_pages < max(pages * SLOWER, A_SECOND) and frozen_hooks < max(hooks * SLOWER, A_SECOND)
     machine.rest()
     assert_clean(account)
 
@@ -128,9 +130,13 @@ def test_a_deaf_worker_ends_and_is_started_again(
     account.create_customer(email="ada@mill.example")
     eventually(machine.supervisor.restart_dead, timeout=30)
     assert machine.pid("worker that goes deaf") != deaf
-    # It goes deaf again, and is started again, as often as it takes.
-    eventually(lambda: machine.supervisor.restart_dead() or settled(), timeout=120)
-    eventually(settled, timeout=60)
+
+    def looked_after() -> bool:
+        # It goes deaf again, and is started again, as often as it takes.
+        machine.supervisor.restart_dead()
+        return settled()
+
+    eventually(looked_after, timeout=240)
     machine.rest()
     assert_clean(account)
 
@@ -143,9 +149,11 @@ def test_health_names_workers_that_do_not_work(
     machine.rest()
     account.create_customer(email="ada@mill.example")
     eventually(lambda: unfinished(), timeout=20)
+    Heartbeat.objects.update(at=Now())
     assert machine.get("/health/")[0] == 200
     past = Now() - timedelta(seconds=90)
     InboundEvent.objects.update(next_attempt_at=past)
+    Heartbeat.objects.update(at=Now())
     assert machine.get("/health/")[0] == 200, "somebody looked just now, and will get there"
     Heartbeat.objects.update(at=past)
     status, body = machine.get("/health/")

@@ -92,7 +92,8 @@ def test_work_is_killed_anywhere(
         killed += run("work", number) == "killed"
         expire()
         assert run("work", NEVER).isdigit()
-    assert killed > 0.8 * amount("POINTS", 10)
+    # Later rounds may be over before the last points of the first.
+    assert killed > 0.5 * amount("POINTS", 10)
     assert_clean(account, again=True)
 
 

@@ -28,6 +28,8 @@ def test_disconnecting_under_full_load(
     machine.start_product()
     machine.rest()
     account.play("grow", count=300)
+    # The import lasts until it is cut off.
+    stripe.faults(path="/v1/customers", latency=500, count=0)
     run = historical.start(connected.resources.get(kind="customer"), until=setup.stripe_time(connected))
     burst(account, amount("DISCONNECTED", 150))
     eventually(lambda: stripe.deliveries()["idle"], timeout=60)

@@ -20,7 +20,9 @@ from tests.connections.conftest import ROWS, work
 from users.models import AuditEntry, User
 
 pytest.importorskip("playwright")
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.usefixtures("one_day"), pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 APP, LOG = "/apps/stripe/", "/apps/stripe/log/"
 RULES = {
@@ -151,7 +153,7 @@ def test_progress_and_activity_move_by_themselves(
     page.evaluate("window.sameDocument = true")
     work()
     page.locator(f"#status-{customer.pk}").get_by_text("Active").wait_for()
-    assert page.locator("#live").inner_text() == "The import of Customer has ended: Done."
+    expect(page.locator("#live")).to_have_text("The import of Customer has ended: Done.")
 
     account.create_customer(email="ada@mill.example", name="Ada Miller")
     arrive(stripe)

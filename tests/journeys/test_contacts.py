@@ -19,6 +19,8 @@ from tests.contacts.conftest import record, sync
 from users.models import User
 
 pytest.importorskip("playwright")
+from playwright.sync_api import expect
+
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -74,7 +76,7 @@ def test_searching_and_filtering_swap_the_table_and_stand_in_the_address(
     page.wait_for_url(re.compile(r"q=weber"))
     page.get_by_label("Tag", exact=True).select_option("vip")
     table.get_by_text("No contact found").wait_for()
-    assert page.locator("#live").inner_text() == "0 contacts"
+    expect(page.locator("#live")).to_have_text("0 contacts")
     table.get_by_role("link", name="Clear", exact=True).click()
     table.get_by_text("6 contacts").wait_for()
 

@@ -17,6 +17,7 @@ from recurring_payments.field_order import ORDER as PAYMENT_FIELDS
 from tests.contacts.conftest import record, sync
 from tests.orders.conftest import bought, order_record
 from tests.recurring_payments.rows import payment
+from tests.waiting import eventually
 from users.models import User
 
 pytest.importorskip("playwright")
@@ -88,6 +89,8 @@ def test_a_field_is_dragged_and_everybody_sees_it(
     page.mouse.down()
     page.mouse.move(handle["x"] + 12, handle["y"] - 20, steps=5)
     page.mouse.move(goal["x"] + 12, goal["y"] + 4, steps=20)
+    # The list shows where it would land before it is dropped; a look at the pointer comes some twenty times a second.
+    eventually(lambda: page.locator("[id^=handle-]").first.get_attribute("id") == f"handle-{ninth}")
     look(page, f"dragging-{kind.fields.kind}-{width}", full_page=False)
     with page.expect_response(lambda response: response.url.endswith("/order/")):
         page.mouse.up()

@@ -18,6 +18,8 @@ from tests.orders.conftest import bought, order_record
 from users.models import User
 
 pytest.importorskip("playwright")
+from playwright.sync_api import expect
+
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -88,7 +90,7 @@ def test_filters_swap_the_table_and_stand_in_the_address(open_page: OpenPage, st
     page.get_by_label("Status", exact=True).select_option("disputed")
     table.get_by_text("1 order", exact=True).wait_for()
     page.wait_for_url(re.compile(r"status=disputed"))
-    assert page.locator("#live").inner_text() == "1 order"
+    expect(page.locator("#live")).to_have_text("1 order")
     table.get_by_role("link", name="Clear", exact=True).click()
     table.get_by_text("8 orders", exact=True).wait_for()
     page.get_by_text("More filters").click()

@@ -19,6 +19,8 @@ from tests.recurring_payments.rows import payment
 from users.models import User
 
 pytest.importorskip("playwright")
+from playwright.sync_api import expect
+
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -126,7 +128,7 @@ def test_the_list_is_filtered_and_opens_details(open_page: OpenPage, marketer: U
     assert page.get_by_role("navigation").get_by_role("link", name="Recurring payments").get_attribute("aria-current")
     page.get_by_label("Status", exact=True).select_option("past_due")
     table.get_by_text("1 recurring payment", exact=True).wait_for()
-    assert page.locator("#live").inner_text() == "1 recurring payment"
+    expect(page.locator("#live")).to_have_text("1 recurring payment")
     table.get_by_role("link", name="Details of Extra seats × 3").click()
     page.get_by_role("dialog", name="Extra seats × 3").wait_for()
     page.keyboard.press("Escape")

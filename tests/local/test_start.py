@@ -17,7 +17,7 @@ import pytest
 
 from local.data import ROOT, DataFolder
 from local.engines import forget_cluster, socket_path
-from local.product import answers, free_port
+from local.product import answers, free_port, keep_port
 from tests.local.test_processes import group_is_gone
 from tests.waiting import eventually
 
@@ -114,11 +114,18 @@ def test_what_died_starts_again(started: Started, name: str) -> None:
     eventually(lambda: answers(started.port, "/health/"), timeout=40, what="it is back")
 
 
+def test_two_that_start_at_once_have_ports_of_their_own() -> None:
+    """Between the choice of a port and the web's listening there lie all migrations."""
+    first = keep_port(8900)
+    assert free_port(first) == first and keep_port(first) > first
+
+
 def test_ctrl_c_leaves_nothing(started: Started) -> None:
     pids = started.pids
     started.process.send_signal(signal.SIGINT)
     assert started.process.wait(30) == 0
-    assert all(group_is_gone(pid) for pid in pids.values())
+    for name, pid in pids.items():
+        eventually(lambda pid=pid: group_is_gone(pid), timeout=40, what=f"end of {name}")
     assert not (started.data / "runtime.json").exists()
 
 
