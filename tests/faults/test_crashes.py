@@ -22,8 +22,8 @@ from tests.waiting import eventually
 
 Settled = Callable[[], bool]
 WORKERS = ("worker 1", "worker 2")
-# Seconds after PostgreSQL answers again. Two are promised; the rest is for a machine with more to do than this. Before it
-# took half a minute.
+# Seconds after PostgreSQL answers again. Two are promised; the rest is for a machine with more to do than this. It was
+# half a minute before.
 BACK_WITHIN = 20
 
 
