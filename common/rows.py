@@ -20,6 +20,7 @@ from django.db.models.base import ModelState
 from django.db.models.expressions import DatabaseDefault
 from psycopg.types.json import set_json_loads
 
+from common.arrays import Array, array
 from common.text import loads
 
 # For jsonb in binary form, which nobody but `execute` asks for.
@@ -108,7 +109,8 @@ def built(model: type[Row], statement: str, parameters: Sequence[Any]) -> list[R
     found = execute(statement, parameters)
     if connection.queries_logged:
         # Where the ORM's own questions are looked at, these are too.
-        written = psycopg.ClientCursor(connection.connection).mogrify(statement.replace("%b", "%s"), parameters)
+        told = [list(one.values) if isinstance(one, Array) else one for one in parameters]
+        written = psycopg.ClientCursor(connection.connection).mogrify(statement.replace("%b", "%s"), told)
         connection.queries_log.append({"sql": written, "time": "0"})
     return [_saved(model, names, values) for values in found]
 
@@ -153,12 +155,12 @@ def arrays(*types: str) -> str:
     return ", ".join(f"%b::{type_}[]" for type_ in types)
 
 
-def dumps(value: Any) -> str:
-    """JSON text; numbers that do not fit 64 bits included."""
+def dumps(value: Any) -> bytes:
+    """JSON; numbers that do not fit 64 bits included."""
     try:
-        return orjson.dumps(value).decode()
+        return orjson.dumps(value)
     except TypeError:
-        return json.dumps(value)
+        return json.dumps(value).encode()
 
 
 def literal(values: Iterable[str]) -> str:
@@ -219,15 +221,18 @@ def _left_to_database(field: models.Field[Any, Any], rows: Sequence[models.Model
     return field.has_db_default() and all(isinstance(value, DatabaseDefault) for value in values)
 
 
-def _column(field: models.Field[Any, Any], rows: Sequence[models.Model]) -> Column:
+def _column(field: models.Field[Any, Any], rows: Sequence[models.Model]) -> Array:
+    return array(_sent(field), _values(field, rows))
+
+
+def _values(field: models.Field[Any, Any], rows: Sequence[models.Model]) -> Column:
     values = [getattr(row, field.attname) for row in rows]
     if isinstance(field, models.JSONField):
         return [None if value is None else dumps(value) for value in values]
     if isinstance(field, ArrayField):
         return [None if value is None else literal(value) for value in values]
     if _sent(field) == "text":
-        # Choices are strings of a kind of their own, which the driver would take for something else.
-        return [None if value is None else str(value) for value in values]
+        return [value if value is None or isinstance(value, str) else str(value) for value in values]
     if isinstance(field, models.DateTimeField) and (field.auto_now or field.auto_now_add):
         # Only where nothing is set: who calls knows whether a reader sees a difference.
         return [field.pre_save(row, add=True) if v is None else v for row, v in zip(rows, values, strict=True)]

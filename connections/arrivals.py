@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from django.db import OperationalError
 
 from common import rows
+from common.arrays import array
 from common.origin import Origin
 from connections.models import Connection
 from connections.sources.stripe.translate import Envelope
@@ -77,19 +78,19 @@ def _insert(group: Iterable[Arrival]) -> None:
     ordered = sorted(group, key=lambda arrival: (arrival.connection_id, arrival.about.id))
     doors = sorted({(arrival.connection_id, arrival.epoch) for arrival in ordered})
     columns = [
-        [pk for pk, _ in doors],
-        [epoch for _, epoch in doors],
+        array("int8", [pk for pk, _ in doors]),
+        array("int4", [epoch for _, epoch in doors]),
         _CONNECTED,
         Origin.WEBHOOK.value,
-        [arrival.connection_id for arrival in ordered],
-        [arrival.epoch for arrival in ordered],
-        [arrival.about.id for arrival in ordered],
-        [arrival.about.type for arrival in ordered],
-        [arrival.about.api_version for arrival in ordered],
-        [arrival.about.object_id for arrival in ordered],
-        [arrival.about.lane for arrival in ordered],
-        [arrival.about.created for arrival in ordered],
-        [arrival.body for arrival in ordered],
+        array("int8", [arrival.connection_id for arrival in ordered]),
+        array("int4", [arrival.epoch for arrival in ordered]),
+        array("text", [arrival.about.id for arrival in ordered]),
+        array("text", [arrival.about.type for arrival in ordered]),
+        array("text", [arrival.about.api_version for arrival in ordered]),
+        array("text", [arrival.about.object_id for arrival in ordered]),
+        array("int2", [arrival.about.lane for arrival in ordered]),
+        array("timestamptz", [arrival.about.created for arrival in ordered]),
+        array("bytea", [arrival.body for arrival in ordered]),
     ]
     for attempt in range(1, _CROSSWISE_TRIES + 1):
         try:

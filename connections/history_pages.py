@@ -66,6 +66,8 @@ def behind(client: Client, run: SyncRun, found: list[Translation], came: set[str
     """The objects that a mapping follows from these rows, read one by one: those that neither came nor are held."""
     keys_read = mapping.keys(run.resource.mapping.rows) if run.resource.mapping else set()
     needed = {key for t in found if t.record for key in translate.needs(t.record.after, keys_read)} - came
+    if not needed:
+        return []
     kinds = {key.partition(":")[0] for key in needed}
     held = {
         row.key

@@ -150,11 +150,11 @@ def _move(window: SyncWindow, page: Page) -> None:
 
 
 def _conclude(pages: list[Read], ours: list[Read]) -> None:
-    for window, run, page in pages:
-        if (window, run, page) not in ours:
-            _close_if_moved(run)
-        elif not page.more:
-            end_run_of(window)
+    written = {window.pk for window, _, _ in ours}
+    for run in {run.pk: run for window, run, _ in pages if window.pk not in written}.values():
+        _close_if_moved(run)
+    for window in {run.pk: window for window, run, page in ours if not page.more}.values():
+        end_run_of(window)
 
 
 def _close_if_moved(run: SyncRun) -> None:
@@ -192,9 +192,12 @@ def interrupted(window: SyncWindow, run: SyncRun, error: SourceError) -> bool:
 
 def end_run_of(window: SyncWindow) -> None:
     """Conclude the run once no window is left to walk: never “done” with a failure unsaid."""
+    # Whoever ends a window looks after its end has been committed, so the last of them sees none left.
+    if SyncWindow.objects.filter(run=window.run_id).exclude(state__in=[State.DONE, State.DEAD]).exists():
+        return
     with transaction.atomic():
         run = SyncRun.objects.select_for_update(no_key=True).get(pk=window.run_id)
-        if run.windows.exclude(state__in=[State.DONE, State.DEAD]).exists() or not run.is_open:
+        if not run.is_open:
             return
         dead = list(run.windows.filter(state=State.DEAD))
         if dead and len(dead) == run.windows.count():

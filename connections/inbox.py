@@ -13,6 +13,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from common import rows
+from common.arrays import array
 from common.due import State, database_now
 from common.origin import Origin
 from connections import ingest, lanes, log
@@ -195,7 +196,7 @@ def _incoming(event: InboundEvent) -> Incoming:
 
 def _still_mine(events: list[InboundEvent]) -> set[int]:
     """Lock the rows whose claim is still ours; a worker frozen past its lease finds none."""
-    claims = [[event.pk for event in events], [event.claim_no for event in events]]
+    claims = [array("int8", [event.pk for event in events]), array("int4", [event.claim_no for event in events])]
     return {pk for (pk,) in rows.execute(_MINE, claims)}
 
 
@@ -215,7 +216,9 @@ def _finish(connection: Connection, batch: list[Incoming], outcomes: list[Outcom
         ignored = outcome.result == SyncLogEntry.Result.IGNORED
         state = State.WAITING if outcome.waits_for else State.IGNORED if ignored else State.DONE
         ends.append((incoming.event.pk, state.value, rows.literal(sorted(outcome.waits_for))))
-    rows.execute(_END, [list(column) for column in zip(*sorted(ends), strict=True)] or [[], [], []])
+    ends.sort()
+    ids, states, waits = ([end[place] for end in ends] for place in range(3))
+    rows.execute(_END, [array("int8", ids), array("text", states), array("text", waits)])
     release(connection, {key for outcome in outcomes for key in outcome.stored})
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from common import rows as bulk
+from common.arrays import texts
 from common.due import database_now
 from connections.guard import Verdict, already_held, consider
 from connections.models import Connection, RemoteObject
@@ -62,17 +63,22 @@ def hold(
     known |= locked
     verdicts = [Verdict.HELD] * len(states)
     told = [place for place, is_new in enumerate(news) if is_new]
-    changed = _consider(connection, known, states, refs, told, verdicts)
+    changed, rewritten = _consider(connection, known, states, refs, told, verdicts)
     stored = [row for row in changed.values() if row.pk is not None]
     known |= {key: _blank(connection, *_parts(key)) for key in meeting - known.keys()}
     if elsewhere := _insert([row for row in known.values() if row.pk is None]):
         # Another transaction made these meanwhile. It has ended, or we would still wait.
         found = read(connection, elsewhere, lock=True)
         known |= found
-        later = _consider(connection, known, states, refs, [p for p in told if states[p].key in found], verdicts)
+        places = [place for place in told if states[place].key in found]
+        later, rewritten_later = _consider(connection, known, states, refs, places, verdicts)
         stored += later.values()
         changed |= later
-    bulk.update(sorted(stored, key=lambda row: (row.type, row.external_id)), _STATE)
+        rewritten |= rewritten_later
+    stored.sort(key=lambda row: (row.type, row.external_id))
+    # What was only seen again is most of an import, and its body most of a row.
+    bulk.update([row for row in stored if row.key in rewritten], [*_STATE, *_BODY])
+    bulk.update([row for row in stored if row.key not in rewritten], _STATE)
     return Held(known, verdicts, met | changed.keys())
 
 
@@ -83,22 +89,25 @@ def _consider(
     refs: list[list[str]],
     places: list[int],
     verdicts: list[Verdict],
-) -> dict[str, RemoteObject]:
-    """Let the guard judge the states at these places. The rows that changed, by key."""
-    changed = {}
+) -> tuple[dict[str, RemoteObject], set[str]]:
+    """Let the guard judge the states at these places. The rows that changed, by key; and which got another body."""
+    changed, rewritten = {}, set()
     for place in places:
         state = states[place]
         row = known.get(state.key)
         if row is None:
             row = known[state.key] = _blank(connection, state.type, state.external_id)
-        before = None if row.wanted_at or row.deleted_at else row.body
+        body, named, is_known = row.body, row.refs, not (row.wanted_at or row.deleted_at)
         verdicts[place] = consider(row, state, refs[place])
-        if verdicts[place] is not Verdict.STALE:
-            changed[state.key] = row
-        if state.fetched and not state.deleted and verdicts[place] is Verdict.TAKEN and row.body == before:
+        if verdicts[place] is Verdict.STALE:
+            continue
+        changed[state.key] = row
+        if row.body != body or row.refs != named:
+            rewritten.add(state.key)
+        elif state.fetched and not state.deleted and verdicts[place] is Verdict.TAKEN and is_known:
             # Only seen again, as every customer is with each of its invoices: nothing follows from that.
             verdicts[place] = Verdict.HELD
-    return changed
+    return changed, rewritten
 
 
 def _insert(rows: list[RemoteObject]) -> set[str]:
@@ -188,7 +197,7 @@ def known_keys(connection: Connection, keys: Iterable[str], *, lock: bool = Fals
 
 def _asking(statement: str, connection: Connection, pairs: list[tuple[str, str]], lock: bool) -> tuple[str, list[Any]]:
     kinds, ids = zip(*pairs, strict=True)
-    return statement + (_LOCKED if lock else ""), [list(kinds), list(ids), connection.pk]
+    return statement + (_LOCKED if lock else ""), [texts(kinds), texts(ids), connection.pk]
 
 
 def _split(keys: Iterable[str]) -> list[tuple[str, str]]:
@@ -216,9 +225,8 @@ def _blank(connection: Connection, kind: str, external_id: str) -> RemoteObject:
     return bulk.made(RemoteObject, connection_id=connection.pk, type=kind, external_id=external_id)
 
 
+_BODY = ["body", "refs"]
 _STATE = [
-    "body",
-    "refs",
     "as_of",
     "previous",
     "event_id",

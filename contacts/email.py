@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
@@ -11,8 +12,11 @@ from common.text import storable
 
 _valid = EmailValidator()
 LONGEST = 320
+# Each record of a batch asks several times for the same person's.
+_REMEMBERED = 4096
 
 
+@lru_cache(_REMEMBERED)
 def clean_email(text: str) -> str:
     """The address as shown: trimmed, NFC. ValueError if it is not one address."""
     address = unicodedata.normalize("NFC", storable(text)).strip()
@@ -25,6 +29,7 @@ def clean_email(text: str) -> str:
     return address
 
 
+@lru_cache(_REMEMBERED)
 def email_key(text: str) -> str:
     """The key that decides whether two addresses are one: compatibility forms folded, lower case, host as IDNA.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from common import fields as catalogue
@@ -153,7 +153,12 @@ def _products(view: View) -> list[HeldObject]:
 
 
 def _row(kind: str, key: str) -> Row | None:
-    return next((row for row in TABLE[kind] if row.field.key == key), None)
+    return _rows(kind).get(key)
+
+
+@cache
+def _rows(kind: str) -> dict[str, Row]:
+    return {row.field.key: row for row in TABLE[kind]}
 
 
 def _currency(body: Json) -> str:
