@@ -1,6 +1,6 @@
 """The product's Celery app in a process of a test, bent by its environment. No code of the product knows of this.
 
-FAULTS_LEASE      seconds of a lease instead of 60; what the database allows a transaction shrinks as much
+FAULTS_LEASE      seconds of a lease instead of 60; a transaction may be silent no longer either
 FAULTS_BATCH      events claimed at once instead of 100, so that a batch ends well before its lease on a busy machine
 FAULTS_KILLER     a process that reads an event with this text in its body kills itself, as a bug in C code would
 FAULTS_GUARD=off  every state is taken, however old it is: to show that the audit sees it
@@ -27,7 +27,7 @@ def bend(environment: dict[str, str] | os._Environ[str] = os.environ) -> None:
     """Change this process as asked. AttributeError when what is changed is no longer there."""
     if seconds := environment.get("FAULTS_LEASE"):
         _shorten_leases(timedelta(seconds=float(seconds)))
-        _shorten_limits(float(seconds))
+        _shorten_silence(float(seconds))
     if count := environment.get("FAULTS_BATCH"):
         from connections import inbox
 
@@ -58,13 +58,12 @@ def _shorten_leases(lease: timedelta) -> None:
     _replace(polling, "_LEASE", lease)
 
 
-def _shorten_limits(lease: float) -> None:
-    """Leases that end while a lock is still waited for would make every wait look like a lost worker."""
+def _shorten_silence(lease: float) -> None:
+    """A worker frozen in a transaction keeps its locks until PostgreSQL ends it, which takes as long as a lease."""
     from django.db import connection
 
     options = connection.settings_dict["OPTIONS"]
-    limits = {"idle_in_transaction_session_timeout": lease, "lock_timeout": lease / 12}
-    options["options"] += "".join(f" -c {name}={seconds * 1000:.0f}ms" for name, seconds in limits.items())
+    options["options"] += f" -c idle_in_transaction_session_timeout={lease:.0f}s"
 
 
 def _die_on(text: bytes) -> None:
