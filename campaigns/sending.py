@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import Prefetch, prefetch_related_objects
 from django.db.models.functions import Now
 
@@ -40,6 +40,8 @@ AT_ONCE = 4 * BATCH
 DRAIN_SECONDS = 20
 LONGEST_VALUE = 2000
 RENEW_AFTER = 10.0
+# Each waits five seconds for a lock; all together less than a lease.
+_TRIES, _PAUSE = 8, 0.1
 
 
 def queue(
@@ -237,6 +239,20 @@ def _hand(mail: Mail, rendered: Rendered) -> bool:
 
 
 def _note(mail: Mail, result: Result) -> None:
+    """Write down how it ended, which nobody else knows: a merge of its contact may hold the row for a while."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            _noted(mail, result)
+            return
+        except OperationalError:
+            if attempt == _TRIES:
+                raise
+            logger.warning("How a mail ended cannot be written down yet", extra={"mail": mail.pk})
+            connection.close_if_unusable_or_obsolete()
+            time.sleep(_PAUSE * attempt)
+
+
+def _noted(mail: Mail, result: Result) -> None:
     match result.verdict:
         case Verdict.SENT:
             # Alone and first: that it left must not hang on what its contact's timeline says.

@@ -115,6 +115,39 @@ def test_what_cannot_be_told_now_is_told_later_and_the_mail_was_sent_all_the_sam
     assert Activity.objects.get(contact=mail.contact).occurred_at == mail.sent_at
 
 
+def test_a_mail_that_was_taken_is_sent_however_long_its_row_is_held(mail: Mail, mail_server: MailServer) -> None:
+    """A merge of its very contact moves the row, for longer than one statement waits."""
+    begun = threading.Event()
+
+    def move() -> None:
+        try:
+            with transaction.atomic():
+                Mail.objects.select_for_update().get(pk=mail.pk)
+                begun.set()
+                threading.Event().wait(1.0)
+        finally:
+            connection.close()
+
+    mover = threading.Thread(target=move)
+
+    def taken(at: str, argument: str) -> str:
+        if at == "taken":
+            mover.start()
+            assert begun.wait(20)
+        return GO_ON
+
+    mail_server.fault = taken
+    with connection.cursor() as cursor:
+        cursor.execute("set lock_timeout = '200ms'")
+    try:
+        sending.drain()
+    finally:
+        mover.join()
+        connection.close()
+    mail.refresh_from_db()
+    assert (mail.outcome, mail.state, len(mail_server.received)) == ("sent", "done", 1)
+
+
 def test_it_is_told_of_the_contact_that_was_kept(mail: Mail, make_contact: MakeContact, marketer: Any) -> None:
     (claimed,) = Mail.objects.claim(1)
     kept = make_contact("other@example.com")
