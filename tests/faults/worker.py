@@ -63,7 +63,7 @@ def _shorten_silence(lease: float) -> None:
     from django.db import connection
 
     options = connection.settings_dict["OPTIONS"]
-    options["options"] += f" -c idle_in_transaction_session_timeout={lease:.0f}s"
+    options["options"] = f"{options.get('options', '')} -c idle_in_transaction_session_timeout={lease:.0f}s"
 
 
 def _die_on(text: bytes) -> None:
