@@ -17,6 +17,8 @@ from connections.models import SyncRun, SyncWindow
 from connections.sources.base import ObjectState, SourceError
 from connections.sources.stripe.client import Client
 
+# Pages a transaction: with what is held of their objects, each takes some 20 MB of memory while it is written.
+WRITTEN_AT_ONCE = 4
 _STOPS_THE_WALK = (*history_writes.WAITS_FOR_THE_ACCOUNT, "unavailable")
 
 
@@ -73,15 +75,20 @@ class Walk:
                 self._rest()
                 continue
             done, _ = wait(self._asked, timeout=1.0, return_when=FIRST_COMPLETED)
-            read = [(self._asked.pop(future), future) for future in done]
-            pages = [(place, page) for place, future in read if (page := self._page(place, future))]
+            pages = self._read(done)
+            del done
             self._idle += [place for place, page in pages if page.more]
             if pages and not self._stopped and time.monotonic() < self._ends:
                 self._ask(client, threads)
-            if pages:
-                self._write(pages)
+            while pages:
+                self._write(pages[:WRITTEN_AT_ONCE])
+                del pages[:WRITTEN_AT_ONCE]
             if going_on and len(self._idle) + len(self._asked) < history_windows.WALKED_AT_ONCE:
                 self._take(history_windows.claim(self._connection_id, fresh=True))
+
+    def _read(self, done: set[Future[Page]]) -> list[tuple[Place, Page]]:
+        read = [(self._asked.pop(future), future) for future in done]
+        return [(place, page) for place, future in read if (page := self._page(place, future))]
 
     def _take(self, windows: list[SyncWindow]) -> None:
         for run_id in {window.run_id for window in windows} - self._runs.keys():
