@@ -48,7 +48,7 @@ def clear_old_runs() -> None:
     retention.clear_old()
 
 
-@rung("stripe", Delivery.objects.due, Delivery.objects.expired)
+@rung("stripe", Delivery.objects.sendable, Delivery.objects.expired)
 @shared_task
 def send_deliveries() -> None:
     sending.drain()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
-from campaigns import direct
 from campaigns.models import Campaign, Mail, Sending
 from common.due import State
 from contacts.merging import hold_merges
@@ -16,9 +16,8 @@ WHY = "It was waiting when the backup was taken that was restored, and may have 
 
 @transaction.atomic
 def hold_back() -> tuple[int, list[Campaign]]:
-    """How many mails nobody knows about now, and the campaigns that were going out, which are cancelled.
-
-    A campaign whose time is still to come stays as it is.
+    """How many mails nobody knows about now, and the campaigns whose time had come, which are cancelled: they may have
+    gone out as a whole. One whose time is still to come stays as it is.
     """
     hold_merges()
     waiting = Mail.objects.filter(outcome=Mail.Outcome.QUEUED)
@@ -33,6 +32,12 @@ def hold_back() -> tuple[int, list[Campaign]]:
     )
     going_out = Sending.objects.filter(state__in=[State.DUE, State.RUNNING], starts_at__lte=Now())
     campaigns = list(Campaign.objects.filter(sending__in=going_out).order_by("pk"))
-    for campaign in campaigns:
-        direct.cancel(campaign)
+    going_out.update(
+        state=State.DONE,
+        claim_no=F("claim_no") + 1,
+        claims=0,
+        lease_until=None,
+        cancelled_at=Now(),
+        finished_at=Now(),
+    )
     return mails, campaigns

@@ -40,8 +40,8 @@ AT_ONCE = 4 * BATCH
 DRAIN_SECONDS = 20
 LONGEST_VALUE = 2000
 RENEW_AFTER = 10.0
-# Each waits five seconds for a lock; all together less than a lease.
-_TRIES, _PAUSE = 8, 0.1
+# How long how a mail ended is tried to be written, less than its lease and what it was handed over in.
+_PATIENCE, _PAUSE = 30.0, 0.1
 
 
 def queue(
@@ -240,16 +240,17 @@ def _hand(mail: Mail, rendered: Rendered) -> bool:
 
 def _note(mail: Mail, result: Result) -> None:
     """Write down how it ended, which nobody else knows: a merge of its contact may hold the row for a while."""
-    for attempt in range(1, _TRIES + 1):
+    ends = time.monotonic() + _PATIENCE
+    while True:
         try:
             _noted(mail, result)
             return
         except OperationalError:
-            if attempt == _TRIES:
+            if time.monotonic() > ends:
                 raise
             logger.warning("How a mail ended cannot be written down yet", extra={"mail": mail.pk})
             connection.close_if_unusable_or_obsolete()
-            time.sleep(_PAUSE * attempt)
+            time.sleep(_PAUSE)
 
 
 def _noted(mail: Mail, result: Result) -> None:

@@ -72,6 +72,7 @@ def stop(resource: Resource, message: str) -> None:
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
     """Walk due windows until there are none or the time is up. Returns how many pages were written."""
+    history_writes.end_forgotten_runs()
     ends = time.monotonic() + seconds
     pages = 0
     while time.monotonic() < ends:

@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Value, When
 from django.db.models.functions import Now
 
 from common.due import LEASE, State
@@ -190,13 +190,24 @@ def interrupted(window: SyncWindow, run: SyncRun, error: SourceError) -> bool:
     return False
 
 
+def end_forgotten_runs() -> None:
+    """Conclude imports whose last window ended with a worker that died, or waited in vain, before it could do that."""
+    mine = SyncWindow.objects.filter(run=OuterRef("pk"))
+    left = mine.exclude(state__in=[State.DONE, State.DEAD])
+    for run in SyncRun.objects.imports().filter(Exists(mine), ~Exists(left), state__in=WALKING):
+        _end_run(run.pk)
+
+
 def end_run_of(window: SyncWindow) -> None:
     """Conclude the run once no window is left to walk: never “done” with a failure unsaid."""
     # Whoever ends a window looks after its end has been committed, so the last of them sees none left.
-    if SyncWindow.objects.filter(run=window.run_id).exclude(state__in=[State.DONE, State.DEAD]).exists():
-        return
+    if not SyncWindow.objects.filter(run=window.run_id).exclude(state__in=[State.DONE, State.DEAD]).exists():
+        _end_run(window.run_id)
+
+
+def _end_run(run_id: int) -> None:
     with transaction.atomic():
-        run = SyncRun.objects.select_for_update(no_key=True).get(pk=window.run_id)
+        run = SyncRun.objects.select_for_update(no_key=True).get(pk=run_id)
         if not run.is_open:
             return
         dead = list(run.windows.filter(state=State.DEAD))

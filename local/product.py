@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import socket
@@ -46,8 +47,11 @@ def keep_port(wanted: int) -> int:
         try:
             # An abstract name: it is no file, and gone with its process however that ends.
             kept.bind(f"\0millrace-port-{port}")
-        except OSError:
+        except OSError as error:
             kept.close()
+            if error.errno != errno.EADDRINUSE:
+                # No such names on this system: the port is free, and that is all there is to know.
+                return port
             wanted = port + 1
             continue
         _kept.append(kept)

@@ -19,6 +19,7 @@ from automations.destinations import sending as destinations
 from automations.destinations.models import Delivery, Destination
 from automations.models import Automation, Notice, Run, RunStep
 from campaigns import direct, sending
+from campaigns import restored as held_mails
 from campaigns.models import Campaign, Mail, Sending
 from contacts.models import ContactList, ListMembership
 from sandbox import webhook_receiver
@@ -90,17 +91,24 @@ def test_nothing_that_waited_leaves_by_itself(
 
     held = restored.hold_back()
     assert (held.automations, held.campaigns) == ([reminder.name], [newsletter.name])
-    assert (held.mails, held.deliveries, held.notices) == (1, 1, 1)
+    assert (held.runs, held.mails, held.deliveries, held.notices) == (1, 1, 1, 1)
     everything()
     assert mail_server.received == [] and receiver.messages() == []
     assert Mail.objects.get(contact=ann).outcome == "unknown"
     assert Notice.objects.get().state == "dead"
-    assert not Sending.objects.exists(), "it did not begin, and may be sent again"
-    assert Run.objects.get().state == "held", "what happened before the backup starts nothing either"
+    assert Sending.objects.get().cancelled_at, "it may have gone out as a whole"
+    with pytest.raises(direct.CannotSend):
+        direct.send(newsletter, marketer)
+    assert Run.objects.get().state == "ignored", "what happened before the backup starts nothing either"
+    told = Notice.objects.exclude(key="n1")
+    assert not told.exists()
     failed = RunStep.objects.filter(result="failed").values_list("message", flat=True)
-    assert sum(restored.WHY in message for message in failed) == 2
+    assert sum(restored.WHY in message or held_mails.WHY in message for message in failed) == 2
     again = restored.hold_back()
-    assert again == restored.HeldBack([], [], 0, 0, 0)
+    assert again == restored.HeldBack([], 0, [], 0, 0, 0)
+    lifecycle.resume(reminder.pk)
+    everything()
+    assert mail_server.received == []
 
 
 def test_a_person_sends_what_was_not_sent(
@@ -111,7 +119,7 @@ def test_a_person_sends_what_was_not_sent(
     worked()
     restored.hold_back()
     mail = Mail.objects.get()
-    assert restored.WHY in marketer_client.get(reverse("campaigns:mail", args=[mail.pk])).content.decode()
+    assert held_mails.WHY in marketer_client.get(reverse("campaigns:mail", args=[mail.pk])).content.decode()
     marketer_client.post(reverse("campaigns:resend", args=[mail.pk]))
     assert queueing.resend(Delivery.objects.get())
     everything()
@@ -149,8 +157,9 @@ def test_the_command_says_what_it_held(
     call_command("after_restore")
     assert capsys.readouterr().out.splitlines() == [
         "Automations that pause: Reminder of payments",
-        "Campaigns that were going out and are cancelled: Newsletter",
+        "Runs that were due and have ended: 0",
+        "Campaigns whose time had come and that are cancelled: Newsletter",
         "Mails whose fate nobody knows: 1",
         "Deliveries held back: 1",
-        "Notices to colleagues held back: 0",
+        "Notices to colleagues dropped: 0",
     ]

@@ -280,6 +280,16 @@ def test_an_object_that_is_refused_holds_up_only_the_window_that_needs_it(
     assert SyncLogEntry.objects.filter(run=run).count() == run.listed
 
 
+def test_an_import_whose_worker_died_at_its_very_end_is_ended(start: Start) -> None:
+    """Killed after the last window was done and before the run was: else it would run for ever, and stop the next."""
+    run = start(3)
+    historical.drain()
+    SyncRun.objects.filter(pk=run.pk).update(state=SyncRun.State.RUNNING, finished_at=None)
+    historical.drain()
+    run.refresh_from_db()
+    assert run.state == "done" and run.finished_at
+
+
 def test_a_killed_worker_repeats_at_most_a_page(start: Start, stripe: Sandbox, celery_worker: CeleryWorker) -> None:
     """E003: kill -9 half way, start again: it goes on where it stood, nothing twice."""
     stripe.faults(path="/v1/customers", latency=150, count=0)
