@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,8 +90,14 @@ def test_a_field_is_dragged_and_everybody_sees_it(
     page.mouse.down()
     page.mouse.move(handle["x"] + 12, handle["y"] - 20, steps=5)
     page.mouse.move(goal["x"] + 12, goal["y"] + 4, steps=20)
-    # The list shows where it would land before it is dropped; a look at the pointer comes some twenty times a second.
-    eventually(lambda: page.locator("[id^=handle-]").first.get_attribute("id") == f"handle-{ninth}")
+    steps = itertools.cycle((12, 13))
+
+    def it_would_land_there() -> bool:
+        # The list looks some twenty times a second at a pointer that has moved.
+        page.mouse.move(goal["x"] + next(steps), goal["y"] + 4)
+        return page.locator("[id^=handle-]").first.get_attribute("id") == f"handle-{ninth}"
+
+    eventually(it_would_land_there)
     look(page, f"dragging-{kind.fields.kind}-{width}", full_page=False)
     with page.expect_response(lambda response: response.url.endswith("/order/")):
         page.mouse.up()
