@@ -159,11 +159,13 @@ def _conclude(pages: list[Read], ours: list[Read]) -> None:
 
 def _close_if_moved(run: SyncRun) -> None:
     """End the run of an account that was disconnected meanwhile."""
-    connection = Connection.objects.filter(pk=run.resource.connection_id).first()
-    if connection is None or not connection.is_connected or connection.epoch != run.epoch:
-        SyncRun.objects.filter(pk=run.pk, state__in=SyncRun.OPEN).update(
-            state=SyncRun.State.CANCELLED, finished_at=Now(), message="The account was disconnected."
-        )
+    with transaction.atomic():
+        # Held, because a new key gives the account and its open runs another epoch, which our copy of the run lacks.
+        held = Connection.objects.select_for_update(no_key=True).filter(pk=run.resource.connection_id).first()
+        moved = SyncRun.objects.filter(pk=run.pk, state__in=SyncRun.OPEN)
+        if held and held.is_connected:
+            moved = moved.exclude(epoch=held.epoch)
+        moved.update(state=SyncRun.State.CANCELLED, finished_at=Now(), message="The account was disconnected.")
 
 
 def note_running(run: SyncRun) -> None:

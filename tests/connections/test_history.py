@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from common.due import State
-from connections import historical, history_windows, setup
+from connections import historical, history_windows, history_writes, setup
 from connections.history_pages import refuse_repetition
 from connections.models import Connection, ConnectionStatus, RemoteObject, Resource, SyncLogEntry, SyncRun, SyncWindow
 from connections.sources.base import SourceError
@@ -288,6 +288,17 @@ def test_an_import_whose_worker_died_at_its_very_end_is_ended(start: Start) -> N
     historical.drain()
     run.refresh_from_db()
     assert run.state == "done" and run.finished_at
+
+
+def test_a_new_key_in_the_middle_of_a_page_ends_no_import(start: Start, account: SandboxAccount) -> None:
+    """Row 66: the walker's copy of the run is of the old key, but its account is connected all the same."""
+    run = start(3)
+    known = SyncRun.objects.select_related("resource__connection").get(pk=run.pk)
+    setup.replace_key(Connection.objects.get(), account.new_key("secret", label="second"))
+    history_writes._close_if_moved(known)
+    historical.drain()
+    run.refresh_from_db()
+    assert run.state == "done"
 
 
 def test_a_killed_worker_repeats_at_most_a_page(start: Start, stripe: Sandbox, celery_worker: CeleryWorker) -> None:

@@ -19,6 +19,8 @@ from tests.recurring_payments.rows import payment
 from users.models import User
 
 pytest.importorskip("playwright")
+from playwright.sync_api import expect
+
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 BUILDER = "**/segments/builder/**"
@@ -71,7 +73,7 @@ def test_a_segment_with_three_groups_is_built_while_the_count_follows(
     says(page, "contacts match now")
     assert "3 contacts match now" in " ".join(page.locator("#segment-estimate").inner_text().split())
     page.locator("#conditions-add-recurring").click()
-    page.wait_for_function("document.activeElement.id === 'conditions-1-0-field'")
+    expect(page.locator("#conditions-1-0-field")).to_be_focused()
     fill(page, "2.1", "recurring_payment.next_payment_date", "within_next", How_many="7", Unit="days")
     says(page, "contact matches now")
     page.locator("#conditions-add-group").click()

@@ -16,6 +16,8 @@ from sandbox.stripe import Sandbox, SandboxAccount, serve
 from users.models import User
 
 pytest.importorskip("playwright")
+from playwright.sync_api import expect
+
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -193,7 +195,7 @@ def test_rows_and_preview_answer_while_the_focus_stays(
     page.get_by_role("button", name="Add field mapping").press("Enter")
     added = page.get_by_label("Stripe field of row 5")
     added.wait_for()
-    page.wait_for_function("document.activeElement.name === 'row-5-source'")
+    expect(page.locator("[name='row-5-source']")).to_be_focused()
     added.select_option("product.name")
     page.get_by_label("Contact field of row 5").select_option("field:company")
     page.locator("#row-4 .field-error").wait_for()
@@ -203,7 +205,7 @@ def test_rows_and_preview_answer_while_the_focus_stays(
     assert page.locator("#preview").inner_text().count("Two sources") == 1
     page.get_by_role("button", name="Remove row 5").press("Enter")
     page.locator("#row-5").wait_for(state="detached")
-    page.wait_for_function("document.activeElement.id === 'add-row'")
+    expect(page.locator("#add-row")).to_be_focused()
     assert page.locator("#problems").inner_text().strip() == ""
 
 
@@ -223,7 +225,7 @@ def test_the_limit_of_endpoints_is_explained_and_trying_again_saves(
     page.get_by_role("button", name="Finish setup").click()
     heading = page.get_by_role("heading", name="There was an error saving your connection")
     heading.wait_for()
-    page.wait_for_function("document.activeElement.id === 'refusal-title'")
+    expect(page.locator("#refusal-title")).to_be_focused()
     assert page.get_by_text("16 of 16").is_visible()
     page.get_by_text("Show the 16 webhooks").click()
     assert page.get_by_text("https://other7.example/hook").is_visible()
