@@ -1,6 +1,6 @@
 """Columns of values as PostgreSQL's binary arrays, packed in one go.
 
-The driver asks each element for its way to be written, which was a tenth of what an event cost.
+The driver asks each element for its way to be written, which was a tenth of an import’s profile.
 """
 
 from __future__ import annotations

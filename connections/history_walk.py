@@ -17,7 +17,7 @@ from connections.models import SyncRun, SyncWindow
 from connections.sources.base import ObjectState, SourceError
 from connections.sources.stripe.client import Client
 
-# Pages a transaction: with what is held of their objects, each takes some 20 MB of memory while it is written.
+# Pages a transaction: while they are written their objects are in memory as read, as held and as they go out.
 WRITTEN_AT_ONCE = 4
 _STOPS_THE_WALK = (*history_writes.WAITS_FOR_THE_ACCOUNT, "unavailable")
 

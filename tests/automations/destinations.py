@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
+from pytest_django import Settings
 
 from automations.destinations import addresses, customerio, sending, setup
 from automations.destinations.models import Delivery, Destination, Host
 from common.due import State
 from contacts.models import Contact
 from orders.models import Order
+from sandbox import webhook_receiver
 from sandbox.customerio import Account
+from sandbox.webhook_receiver import Receiver
 
 EMAIL = {"from": "contact.email", "to": "email"}
 
@@ -23,6 +28,20 @@ def webhook(url: str, **values: Any) -> tuple[Destination, str]:
     host, _ = Host.objects.get_or_create(name=addresses.host_of(url))
     made = Destination(kind=Destination.Kind.WEBHOOK, host=host, url=url, **{"name": "Shop system", **values})
     return made, setup.add_webhook(made)
+
+
+@pytest.fixture
+def receiver(settings: Settings) -> Iterator[Receiver]:
+    settings.DEMO = True
+    with webhook_receiver.serve() as running:
+        yield running
+
+
+@pytest.fixture
+def shop(receiver: Receiver, db: None) -> Destination:
+    made, secret = webhook(receiver.url)
+    receiver.knows(secret)
+    return made
 
 
 def connected(account: Account, **values: Any) -> Destination:

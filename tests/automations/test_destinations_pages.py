@@ -13,21 +13,15 @@ from automations import failures, lifecycle
 from automations.destinations import queueing, sending, setup, signing
 from automations.destinations.models import Delivery, Destination
 from automations.models import FailureRecipient
-from sandbox import customerio, webhook_receiver
+from sandbox import customerio
 from sandbox.customerio import Customerio
 from sandbox.webhook_receiver import Receiver
 from tests.automations.conftest import Make, on, step
 from tests.automations.destinations import EMAIL, connected, webhook
+from tests.automations.destinations import receiver as receiver
 from users.models import AuditEntry, User
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def receiver(settings: Settings) -> Iterator[Receiver]:
-    settings.DEMO = True
-    with webhook_receiver.serve() as running:
-        yield running
 
 
 @pytest.fixture

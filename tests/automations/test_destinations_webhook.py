@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -37,25 +36,13 @@ from sandbox import webhook_receiver
 from sandbox.webhook_receiver import Receiver
 from tests.automations.conftest import Make, happened, on, person, step, tagged, worked
 from tests.automations.destinations import EMAIL, due_again, rested, sent, webhook
+from tests.automations.destinations import receiver as receiver
+from tests.automations.destinations import shop as shop
 from tests.live import process_environment
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TAGGED = on("tag_added", tag="start")
-
-
-@pytest.fixture
-def receiver(settings: Settings) -> Iterator[Receiver]:
-    settings.DEMO = True
-    with webhook_receiver.serve() as running:
-        yield running
-
-
-@pytest.fixture
-def shop(receiver: Receiver, db: None) -> Destination:
-    made, secret = webhook(receiver.url)
-    receiver.knows(secret)
-    return made
 
 
 def queued(automation: Make, shop: Destination, **parameters: object) -> Delivery:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -11,7 +10,6 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from pytest_django import Settings
 
 from automations import dispatch, engine, lifecycle, mail_news, notices, restored
 from automations.destinations import queueing
@@ -22,10 +20,11 @@ from campaigns import direct, sending
 from campaigns import restored as held_mails
 from campaigns.models import Campaign, Mail, Sending
 from contacts.models import ContactList, ListMembership
-from sandbox import webhook_receiver
 from sandbox.webhook_receiver import Receiver
 from tests.automations.conftest import Make, later, on, person, step, tagged, worked
-from tests.automations.destinations import EMAIL, webhook
+from tests.automations.destinations import EMAIL
+from tests.automations.destinations import receiver as receiver
+from tests.automations.destinations import shop as shop
 from tests.campaigns.conftest import MakeCampaign
 from tests.campaigns.conftest import mail_server as mail_server
 from tests.campaigns.conftest import make_campaign as make_campaign
@@ -33,20 +32,6 @@ from tests.campaigns.smtp import MailServer
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def receiver(settings: Settings) -> Iterator[Receiver]:
-    settings.DEMO = True
-    with webhook_receiver.serve() as running:
-        yield running
-
-
-@pytest.fixture
-def shop(receiver: Receiver, db: None) -> Destination:
-    made, secret = webhook(receiver.url)
-    receiver.knows(secret)
-    return made
 
 
 @pytest.fixture
