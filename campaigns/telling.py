@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
-from django.urls import reverse
 from django.utils import timezone
 
 from campaigns.models import Mail, MailEvent
@@ -25,13 +24,8 @@ _TOLD = {
 
 
 def register() -> None:
-    timeline.link_pages("mail", _addresses)
-
-
-def _addresses(mails: Sequence[int]) -> dict[int, str]:
-    """Of those that are not so old that they went (see campaigns.retention)."""
-    kept = Mail.objects.filter(pk__in=mails).values_list("pk", flat=True)
-    return {pk: reverse("campaigns:mail", args=[pk]) for pk in kept}
+    # Very old mails go, their lines stay (see campaigns.retention).
+    timeline.link_pages("mail", Mail, "campaigns:mail")
 
 
 def sent(mails: Iterable[int]) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Model, Q, Value
 from django.urls import NoReverseMatch, reverse
 
 from common.origin import Origin
@@ -52,14 +51,14 @@ _EVENT_ICONS = {
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-_pages: dict[str, Callable[[Sequence[int]], Mapping[int, str]]] = {}
+_pages: dict[str, tuple[type[Model], str]] = {}
 
 
-def link_pages(name: str, addresses: Callable[[Sequence[int]], Mapping[int, str]]) -> None:
-    """Lines whose activity names something (`data[name]`, a primary key) lead to its page. Apps register in
-    `AppConfig.ready()` who tells the addresses of those that are still there, of a whole page of lines at once.
+def link_pages(name: str, model: type[Model], url_name: str) -> None:
+    """Lines whose activity names something (`data[name]`, a primary key) lead to its page as long as its row is there.
+    Apps register in `AppConfig.ready()`; `url_name` takes the primary key.
     """
-    _pages[name] = addresses
+    _pages[name] = model, url_name
 
 
 @dataclass(frozen=True)
@@ -132,13 +131,27 @@ def _undoable(activities: list[Activity]) -> set[int]:
 
 
 def _urls(activities: list[Activity]) -> dict[int, str]:
-    """Activity -> the page of what it is about. One question for each kind of thing on the page."""
-    found: dict[int, str] = {}
-    for name, addresses in _pages.items():
-        named = {activity.pk: about for activity in activities if isinstance(about := activity.data.get(name), int)}
-        known = addresses(sorted(set(named.values()))) if named else {}
-        found |= {pk: known[about] for pk, about in named.items() if about in known}
-    return found
+    """Activity -> the page of what it is about. One query, of however many kinds the things on the page are."""
+    named = [
+        (activity.pk, name, about)
+        for activity in activities
+        for name in _pages
+        if isinstance(about := activity.data.get(name), int)
+    ]
+    there = _there({(name, about) for _, name, about in named})
+    return {pk: reverse(_pages[name][1], args=[about]) for pk, name, about in named if (name, about) in there}
+
+
+def _there(named: set[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Those of them that still have a row."""
+    found = [
+        _pages[name][0]
+        ._default_manager.filter(pk__in=[about for kind, about in named if kind == name])
+        .order_by()
+        .values_list(Value(name), "pk")
+        for name in sorted({name for name, _ in named})
+    ]
+    return set(found[0].union(*found[1:], all=True)) if found else set()
 
 
 def _line(activity: Activity, labels: dict[str, str], undoable: set[int], url: str) -> Line:
