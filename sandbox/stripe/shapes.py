@@ -110,7 +110,10 @@ def _invoice_before_basil(book: "Book", invoice: Json) -> Json:
         "subscription": subscription_of(invoice),
         "subscription_details": {"metadata": details.get("metadata")},
         "tax": sum(tax["amount"] for tax in taxes) if taxes else None,
-        "total_tax_amounts": [{"amount": tax["amount"], "inclusive": False, "tax_rate": None} for tax in taxes],
+        "total_tax_amounts": [
+            {"amount": tax["amount"], "inclusive": False, "tax_rate": tax["tax_rate_details"]["tax_rate"]}
+            for tax in taxes
+        ],
         "transfer_data": None,
     }
 
@@ -133,6 +136,15 @@ def _line_before_basil(book: "Book", line: Json) -> Json:
         "type": "subscription" if origin else "invoiceitem",
         "unit_amount_excluding_tax": line["pricing"]["unit_amount_decimal"],
     }
+
+
+def _subscription_before_discounts(book: "Book", subscription: Json) -> Json:
+    """One discount at most, and only on the subscription itself."""
+    items = [
+        {key: value for key, value in item.items() if key != "discounts"} for item in subscription["items"]["data"]
+    ]
+    kept = {key: value for key, value in subscription.items() if key != "discounts"}
+    return {**kept, "items": {**subscription["items"], "data": items}}
 
 
 def _session_before_basil(book: "Book", session: Json) -> Json:
@@ -174,6 +186,7 @@ CHANGES: list[tuple[str, dict[str, Change]]] = [
             "subscription": _subscription_before_basil,
         },
     ),
+    ("2024-04-10", {"subscription": _subscription_before_discounts}),
     ("2022-11-15", {"charge": _charge_before_2022, "payment_intent": _intent_before_2022}),
     ("2022-08-01", {"checkout.session": _session_before_august_2022}),
 ]

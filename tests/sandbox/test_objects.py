@@ -146,3 +146,12 @@ def test_an_old_invoice_names_subscription_payment_and_price(world: World) -> No
     assert old["paid"] is True
     assert book.must(old["charge"])["payment_intent"] == old["payment_intent"]
     assert old["lines"]["data"][0]["price"]["recurring"]["interval"] == "month"
+
+
+def test_before_april_2024_a_subscription_has_its_one_discount_inline(world: World) -> None:
+    book = next(iter(world.accounts.values())).books[True]
+    subscription = newest(world, "subscription")
+    old, newer = (render(book, subscription, version) for version in ("2022-11-15", "2025-01-27.acacia"))
+    assert old["discount"]["coupon"]["percent_off"] == newer["discount"]["coupon"]["percent_off"] == 25
+    assert newer["discounts"] == subscription["discounts"]
+    assert "discounts" not in old and "discounts" not in old["items"]["data"][0]

@@ -171,3 +171,33 @@ def test_every_demo_key_is_known_and_explained() -> None:
     world = build()
     assert DEMO_KEYS.keys() == DEMO_NOTES.keys()
     assert set(DEMO_KEYS.values()) <= world.keys.keys()
+
+
+def test_tax_shipping_usage_and_tiers_are_billed(account: SandboxAccount) -> None:
+    """Graduated tiers make a line each; a metered price has no quantity until it is used."""
+    product = account.play("add_product", name="Signals")["id"]
+    monthly = {"product": product, "currency": "eur", "interval": "month"}
+    metered = account.play("add_price", **monthly, unit_amount_decimal="0.5", usage_type="metered")
+    tiers = [{"up_to": 10, "unit_amount": 100}, {"up_to": None, "unit_amount": 80}]
+    graduated = account.play("add_price", **monthly, tiers=tiers)
+    made = account.subscribe(prices=[metered["id"], graduated["id"]], quantities=[1, 12], tax_percent=10)
+    assert [item.get("quantity") for item in made["items"]["data"]] == [None, 12]
+    account.renew(made["id"], usage=301, shipping=400)
+    invoice = account.objects("invoice")[0]
+    assert [(line["quantity"], line["amount"]) for line in invoice["lines"]["data"]] == [
+        (301, 151),
+        (10, 1000),
+        (2, 160),
+    ]
+    assert invoice["total_taxes"][0]["amount"] == 131
+    assert invoice["total"] == invoice["amount_paid"] == 1311 + 131 + 400
+
+
+def test_an_invoice_that_is_sent_waits_for_its_money(account: SandboxAccount) -> None:
+    made = account.subscribe(days_until_due=30)
+    invoice = account.objects("invoice")[0]
+    assert (made["status"], invoice["status"], invoice["attempted"]) == ("active", "open", False)
+    assert invoice["due_date"] == invoice["created"] + 30 * 86400 and invoice["next_payment_attempt"] is None
+    assert account.events("invoice.sent") and not account.objects("charge")
+    account.recover(made["id"])
+    assert account.objects("invoice")[0]["status"] == "paid"

@@ -1,5 +1,7 @@
 """Products, prices, coupons, discounts, and the legacy plan twin of a recurring price."""
 
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 from ..forms import Json
@@ -34,8 +36,12 @@ def product(book: "Book", name: str, **given: Any) -> Json:
 
 
 def price(book: "Book", product_id: str, unit_amount: int | None, currency: str, **given: Any) -> Json:
-    """A price. With `interval` (day, week, month, year) it recurs; `usage_type` metered leaves quantities out."""
-    recurring = None
+    """A price. With `interval` (day, week, month, year) it recurs; `usage_type` metered leaves quantities out.
+
+    A fraction of the smallest unit is given as `unit_amount_decimal`; tiers are kept beside the price, as at Stripe,
+    where they come only when asked for.
+    """
+    recurring, fraction = None, given.get("unit_amount_decimal")
     if given.get("interval"):
         recurring = {
             "interval": given["interval"],
@@ -63,7 +69,57 @@ def price(book: "Book", product_id: str, unit_amount: int | None, currency: str,
         "transform_quantity": None,
         "type": "recurring" if recurring else "one_time",
         "unit_amount": unit_amount,
-        "unit_amount_decimal": None if unit_amount is None else str(unit_amount),
+        "unit_amount_decimal": str(unit_amount) if unit_amount is not None else fraction,
+    }
+
+
+@dataclass(frozen=True)
+class Part:
+    """What an invoice bills in one line: all of an item, or its share of one tier. `amount`: smallest unit."""
+
+    quantity: int
+    amount: int
+    unit_amount_decimal: str | None
+
+
+def parts(price: Json, quantity: int, tiers: list[Json]) -> list[Part]:
+    """The lines that so many of a price make. Graduated tiers ({up_to, unit_amount}) make one each."""
+    if price["billing_scheme"] != "tiered":
+        return [_part(quantity, price["unit_amount_decimal"] or "0")]
+    found, below = [], 0
+    for tier in tiers:
+        ceiling = quantity if tier["up_to"] is None else min(quantity, tier["up_to"])
+        if ceiling > below:
+            found.append(_part(ceiling - below, str(tier["unit_amount"])))
+            below = ceiling
+    return found
+
+
+def _part(quantity: int, each: str) -> Part:
+    return Part(quantity, int((Decimal(each) * quantity).quantize(Decimal(1), ROUND_HALF_UP)), each)
+
+
+def tax_rate(book: "Book", percentage: float) -> Json:
+    """A tax on top of the price."""
+    return {
+        "id": book.new_id("txr"),
+        "object": "tax_rate",
+        "active": True,
+        "country": None,
+        "created": book.now(),
+        "description": None,
+        "display_name": "VAT",
+        "effective_percentage": None,
+        "flat_amount": None,
+        "inclusive": False,
+        "jurisdiction": None,
+        "jurisdiction_level": None,
+        "livemode": book.livemode,
+        "metadata": {},
+        "percentage": percentage,
+        "rate_type": "percentage",
+        "state": None,
+        "tax_type": "vat",
     }
 
 

@@ -13,10 +13,20 @@ def add_product(book: "Book", name: str, **given: Any) -> Json:
     return book.add(catalogue.product(book, name, **given), "product.created")
 
 
-def add_price(book: "Book", product: str, currency: str, unit_amount: int | None = None, **given: Any) -> Json:
-    """A price; with `interval` it recurs. Amounts in the smallest unit."""
+def add_price(
+    book: "Book",
+    product: str,
+    currency: str,
+    unit_amount: int | None = None,
+    tiers: list[Json] | None = None,
+    **given: Any,
+) -> Json:
+    """A price; with `interval` it recurs. Amounts in the smallest unit. `tiers`: graduated, {up_to, unit_amount}."""
     amount = None if unit_amount is None else int(unit_amount)
-    price = book.add(catalogue.price(book, product, amount, currency.lower(), **given), "price.created")
+    scheme = {"billing_scheme": "tiered"} if tiers else {}
+    price = book.add(catalogue.price(book, product, amount, currency.lower(), **given, **scheme), "price.created")
+    if tiers:
+        book.details[price["id"]] = tiers
     if price["recurring"]:
         book.emit("plan.created", catalogue.plan_of(price))
     return price

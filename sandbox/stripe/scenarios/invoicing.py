@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..events import difference
 from ..forms import Json
-from ..objects import billing, catalogue
+from ..objects import billing, catalogue, invoices
 from ..objects import payments as payment_objects
 from . import payments
 
@@ -21,18 +21,21 @@ def draft(book: "Book", subscription: Json, reason: str, free: bool = False) -> 
     return book.add(invoice, "invoice.created")
 
 
-def assemble(book: "Book", row_id: str, subscription: Json, reason: str, free: bool = False) -> Json:
-    """The invoice's dictionary, not stored; its lines go into the book's details."""
+def assemble(
+    book: "Book", row_id: str, subscription: Json, reason: str, free: bool = False, usage: int = 0, shipping: int = 0
+) -> Json:
+    """The invoice's dictionary, not stored; its lines go into the book's details. `usage`: of each metered item."""
     discounts = [book.must(discount) for discount in subscription["discounts"]]
     items = billing.items_of(book, subscription)
-    lines = [_line(book, row_id, item, [] if free else discounts, free) for item in items]
+    billed = [(item, part) for item in items for part in _parts(book, item, free, usage)]
+    lines = [_line(book, row_id, item, part, [] if free else discounts, free) for item, part in billed]
     book.details[row_id] = lines
     off: dict[str, int] = {}
     for row in lines:
         for part in row["discount_amounts"]:
             off[part["discount"]] = off.get(part["discount"], 0) + part["amount"]
     item = items[0]
-    return billing.invoice(
+    return invoices.invoice(
         book,
         row_id,
         book.must(subscription["customer"]),
@@ -43,18 +46,25 @@ def assemble(book: "Book", row_id: str, subscription: Json, reason: str, free: b
         discounts=subscription["discounts"],
         off=[{"amount": amount, "discount": discount} for discount, amount in off.items()],
         period=(item["current_period_start"], item["current_period_end"]) if reason == "subscription_create" else None,
+        shipping=shipping,
     )
 
 
-def _line(book: "Book", invoice: str, item: Json, discounts: list[Json], free: bool) -> Json:
-    price, quantity = item["price"], item.get("quantity", 0)
-    amount = 0 if free else (price["unit_amount"] or 0) * quantity
+def _parts(book: "Book", item: Json, free: bool, usage: int) -> list[catalogue.Part]:
+    price, quantity = item["price"], item.get("quantity", usage)
+    if free:
+        return [catalogue.Part(quantity, 0, "0")]
+    return catalogue.parts(price, quantity, book.details.get(price["id"], []))
+
+
+def _line(book: "Book", invoice: str, item: Json, part: catalogue.Part, discounts: list[Json], free: bool) -> Json:
+    price, amount = item["price"], part.amount
     coupons = [(discount["id"], book.get("coupon", discount["source"]["coupon"])) for discount in discounts]
     off = [{"amount": catalogue.amount_off(coupon, amount), "discount": name} for name, coupon in coupons if coupon]
     product = book.must(price["product"])["name"]
-    text = f"Trial period for {product}" if free else f"{quantity} × {product}"
+    text = f"Trial period for {product}" if free else f"{part.quantity} × {product}"
     period = (item["current_period_start"], item["current_period_end"])
-    return billing.line(book, invoice, item, amount, period, off, text)
+    return invoices.line(book, invoice, item, part, period, off, text)
 
 
 def finalize(book: "Book", invoice: Json) -> Json:
@@ -70,8 +80,16 @@ def finalize(book: "Book", invoice: Json) -> Json:
         effective_at=book.now(),
         automatically_finalizes_at=None,
         status_transitions={**invoice["status_transitions"], "finalized_at": book.now()},
-        **billing.hosted(book.account.id, invoice["id"]),
+        **invoices.hosted(book.account.id, invoice["id"]),
     )
+
+
+def collect(book: "Book", invoice: Json, method: Json) -> Json:
+    """Have a finalised invoice paid: by the card, or by sending it to the customer, who pays later."""
+    if invoice["collection_method"] == "send_invoice":
+        book.emit("invoice.sent", invoice)
+        return invoice
+    return pay(book, invoice, method)
 
 
 def pay(book: "Book", invoice: Json, method: Json | None) -> Json:

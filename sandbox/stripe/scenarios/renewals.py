@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 UPDATED = "customer.subscription.updated"
 
 
-def renew(book: "Book", subscription: str) -> Json:
-    """The next period begins and is paid."""
-    obj, invoice = _next_period(book, subscription)
-    invoicing.pay(book, invoicing.finalize(book, invoice), customers.card_of(book, obj["customer"]))
+def renew(book: "Book", subscription: str, usage: int = 0, shipping: int = 0) -> Json:
+    """The next period begins and is paid. `usage`: of each metered item; `shipping`: what sending the goods costs."""
+    obj, invoice = _next_period(book, subscription, int(usage), int(shipping))
+    invoicing.collect(book, invoicing.finalize(book, invoice), customers.card_of(book, obj["customer"]))
     return obj
 
 
@@ -90,23 +90,23 @@ def trial_will_end(book: "Book", subscription: str) -> Json:
     return obj
 
 
-def end_trial(book: "Book", subscription: str, paid: bool = True) -> Json:
+def end_trial(book: "Book", subscription: str, paid: bool = True, shipping: int = 0) -> Json:
     """The trial is over: the first real invoice is paid, or fails."""
     obj = book.must(subscription)
     obj = book.update(obj, None, trial_end=min(obj["trial_end"] or book.now(), book.now()))
     if not paid:
         return fail_payment(book, subscription)
-    return renew(book, subscription)
+    return renew(book, subscription, shipping=shipping)
 
 
-def _next_period(book: "Book", subscription: str) -> tuple[Json, Json]:
+def _next_period(book: "Book", subscription: str, usage: int = 0, shipping: int = 0) -> tuple[Json, Json]:
     """Move every item on by its interval; returns the subscription and its draft invoice."""
     obj = book.must(subscription)
     begins = book.now() if obj["status"] == "trialing" else None
     items = [_moved(item, begins) for item in billing.items_of(book, obj)]
     preview = {**obj, "items": billing.items_list(book, obj["id"], items)}
     row_id = book.new_id("in")
-    invoice = invoicing.assemble(book, row_id, preview, "subscription_cycle")
+    invoice = invoicing.assemble(book, row_id, preview, "subscription_cycle", usage=usage, shipping=shipping)
     status = "active" if obj["status"] == "trialing" else obj["status"]
     obj = book.update(obj, UPDATED, items=preview["items"], latest_invoice=row_id, status=status)
     return obj, book.add(invoice, "invoice.created")

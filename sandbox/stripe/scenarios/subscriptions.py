@@ -31,10 +31,13 @@ def subscribe(
     metadata: Json | None = None,
     description: str | None = None,
     paid: bool = True,
+    tax_percent: float = 0,
+    days_until_due: int = 0,
 ) -> Json:
     """A customer (a new one without `customer`) subscribes, by `prices` or by amount, currency, interval and product.
 
-    Without a trial the first invoice is paid at once; with `paid` false that fails and it stays incomplete.
+    Without a trial the first invoice is paid at once; with `paid` false that fails and it stays incomplete; with
+    `days_until_due` it is sent to the customer instead, and the subscription runs.
     """
     holder = book.must(customer) if customer else customers.create(book)
     method = customers.card_of(book, holder["id"])
@@ -63,6 +66,8 @@ def subscribe(
         description=description,
         default_payment_method=method["id"],
         discounts=_discounts(book, coupon, holder["id"], row_id),
+        tax_rates=[catalogue.tax_rate(book, float(tax_percent))] if float(tax_percent) else [],
+        days_until_due=int(days_until_due) or None,
     )
     return _first_invoice(book, subscription, method, bool(trial_end), paid)
 
@@ -82,13 +87,16 @@ def _first_invoice(book: "Book", subscription: Json, method: Json, trial: bool, 
     """Invoice and payment of a new subscription; its created event shows the outcome, as at Stripe."""
     book.add(subscription)
     invoice = invoicing.assemble(book, book.new_id("in"), subscription, "subscription_create", free=trial)
-    status = "trialing" if trial else "active" if paid else "incomplete"
+    runs = paid or subscription["collection_method"] == "send_invoice"
+    status = "trialing" if trial else "active" if runs else "incomplete"
     subscription = book.update(subscription, None, status=status, latest_invoice=invoice["id"])
     book.emit("customer.subscription.created", subscription)
     book.update(book.must(subscription["customer"]), "customer.updated", currency=subscription["currency"])
     invoice = invoicing.finalize(book, book.add(invoice, "invoice.created"))
-    if paid:
+    if trial:
         invoicing.pay(book, invoice, method)
+    elif runs:
+        invoicing.collect(book, invoice, method)
     else:
         invoicing.fail(book, invoice, method)
     return subscription
@@ -109,6 +117,9 @@ def modify(book: "Book", subscription: Json, **given: Any) -> Json:
             "canceled_at": book.now() if wanted else None,
             "cancellation_details": {**subscription["cancellation_details"], "reason": reason},
         }
+    elif given.get("cancel_at"):
+        changes.setdefault("canceled_at", book.now())
+        changes["cancellation_details"] = {**subscription["cancellation_details"], "reason": "cancellation_requested"}
     if "quantity" in given:
         changes |= _quantity(book, subscription, int(given["quantity"]))
     return book.update(subscription, "customer.subscription.updated", **changes)
@@ -124,10 +135,17 @@ def _quantity(book: "Book", subscription: Json, quantity: int) -> Json:
     return {"items": items, "quantity": None if others else quantity}
 
 
-def cancel(book: "Book", subscription: str, at_period_end: bool = False, feedback: str | None = None) -> Json:
+def cancel(
+    book: "Book",
+    subscription: str,
+    at_period_end: bool = False,
+    feedback: str | None = None,
+    comment: str | None = None,
+) -> Json:
     """Cancel now, or ask for the end of the period."""
     obj = book.must(subscription)
-    obj = book.update(obj, None, cancellation_details={**obj["cancellation_details"], "feedback": feedback})
+    said = {name: text for name, text in (("feedback", feedback), ("comment", comment)) if text}
+    obj = book.update(obj, None, cancellation_details={**obj["cancellation_details"], **said})
     if at_period_end:
         return modify(book, obj, cancel_at_period_end=True)
     return end(book, obj, "cancellation_requested")
