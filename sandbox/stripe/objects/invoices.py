@@ -65,14 +65,14 @@ def invoice(book: "Book", row_id: str, customer: Json, lines: list[Json], **give
     """A draft invoice. `given`: currency, billing_reason, subscription (object), discounts, off, period, shipping."""
     subtotal = sum(row["amount"] for row in lines)
     off = given.get("off") or []
-    billed = given.get("subscription")
+    billed: Json = given.get("subscription") or {}
     shipping = int(given.get("shipping") or 0)
     taxable = subtotal - sum(row["amount"] for row in off)
-    taxes = [_tax(rate, taxable) for rate in (billed or {}).get("default_tax_rates", []) if taxable]
+    taxes = [_tax(rate, taxable) for rate in billed.get("default_tax_rates", []) if taxable]
     tax = sum(row["amount"] for row in taxes)
     total = taxable + tax + shipping
     now = book.now()
-    sent = bool(billed) and billed["collection_method"] == "send_invoice"
+    sent = billed.get("collection_method") == "send_invoice"
     period = given.get("period") or (now, now)
     return {
         "id": row_id,
@@ -116,7 +116,7 @@ def invoice(book: "Book", row_id: str, customer: Json, lines: list[Json], **give
         "default_tax_rates": [],
         "description": given.get("description"),
         "discounts": given.get("discounts") or [],
-        "due_date": now + billed["days_until_due"] * 86400 if billed and sent else None,
+        "due_date": now + billed["days_until_due"] * 86400 if sent else None,
         "effective_at": None,
         "ending_balance": None,
         "footer": None,
@@ -179,8 +179,8 @@ def _shipping_cost(amount: int) -> Json:
     return {"amount_subtotal": amount, "amount_tax": 0, "amount_total": amount, "shipping_rate": None}
 
 
-def _parent(subscription: Json | None) -> Json | None:
-    if subscription is None:
+def _parent(subscription: Json) -> Json | None:
+    if not subscription:
         return None
     return {
         "quote_details": None,
