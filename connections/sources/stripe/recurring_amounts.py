@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from connections.sources.base import HeldObject, Json
-from connections.sources.stripe import shapes
+from connections.sources.stripe import item_prices, shapes
 from connections.sources.stripe.billing import Billing, birth, integer, latest_invoice, next_item, sum_of, whole
 from recurring_payments.models import Interval, PaymentStatus
 
@@ -17,20 +18,17 @@ _DAYS = {"day": 1, "week": 7, "month": 30.436875, "year": 365.2425}
 
 def amounts(billing: Billing) -> Json:
     body = billing.subscription.body
-    item = next_item(body)
-    interval = shapes.get(item, "price", "recurring", "interval") or shapes.get(item, "plan", "interval")
-    count = shapes.get(item, "price", "recurring", "interval_count") or shapes.get(item, "plan", "interval_count")
+    recurring = item_prices.recurrence(next_item(body))
     invoice = _cycle_invoice(billing)
-    listed = _listed_amount(body)
     shipping = shapes.get(invoice, "shipping_cost", "amount_total")
     return {
-        "billing_interval": _INTERVALS.get(shapes.text(interval), ""),
-        "billing_interval_count": whole(count),
-        "payment_amount": integer(invoice.get("total")) if invoice else listed,
+        "billing_interval": _INTERVALS.get(shapes.text(recurring.get("interval")), ""),
+        "billing_interval_count": whole(recurring.get("interval_count")),
+        "payment_amount": integer(invoice.get("total")) if invoice else _listed_amount(body),
         "discount_amount": sum_of(invoice.get("total_discount_amounts")) if invoice else 0,
         "tax_amount": integer(shapes.invoice_tax(invoice)) or 0,
         "shipping_amount": integer(shipping) or integer(invoice.get("amount_shipping")) or 0,
-        "mrr_amount": _monthly(body),
+        "mrr_amount": _monthly(body, invoice),
         "quantity": _quantity(body),
     }
 
@@ -66,14 +64,35 @@ def _refunded(charges: Iterable[HeldObject]) -> str:
 
 def _cycle_invoice(billing: Billing) -> Json:
     """The newest invoice of a whole cycle above zero whose lines are the present items; {} if there is none."""
-    items = shapes.items(billing.subscription.body)
-    present = sorted((shapes.id_of(shapes.get(item, "price")), item.get("quantity")) for item in items)
-    for invoice in sorted(billing.invoices, key=birth, reverse=True):
+    items = list(shapes.items(billing.subscription.body))
+    for invoice in sorted(billing.invoices, key=_turn, reverse=True):
         body = invoice.body
         counts = body.get("billing_reason") in _CYCLES and body.get("status") != "void"
-        if counts and (integer(body.get("total")) or 0) > 0 and sorted(shapes.invoice_lines(body)) == present:
+        if counts and (integer(body.get("total")) or 0) > 0 and _bills(body, items):
             return body
     return {}
+
+
+def _turn(invoice: HeldObject) -> tuple[int, bool, str]:
+    """For invoices of one subscription: its first comes before all others, also in the same second."""
+    created, id_ = birth(invoice)
+    return created, invoice.body.get("billing_reason") != _CYCLES[0], id_
+
+
+def _bills(invoice: Json, items: list[Json]) -> bool:
+    """Are the invoice's lines these items? Graduated tiers have a line each; what was not used may have none."""
+    metered = {shapes.id_of(item_prices.price_of(item)) for item in items if item_prices.is_metered(item)}
+    wanted: Counter[str] = Counter()
+    for item in items:
+        wanted[shapes.id_of(item_prices.price_of(item))] += item_prices.quantity(item) or 0
+    billed: Counter[str] = Counter()
+    for line in shapes.invoice_lines(invoice):
+        # A line may leave the quantity out, as an item may.
+        count = 1 if line.quantity is None else whole(line.quantity) or 0
+        billed[line.price] += 0 if line.price in metered else count
+    return billed.keys() <= wanted.keys() and all(
+        price in metered or billed[price] == count for price, count in wanted.items()
+    )
 
 
 def _charges_of(billing: Billing, invoice: Json) -> list[HeldObject]:
@@ -97,25 +116,23 @@ def _charges_of(billing: Billing, invoice: Json) -> list[HeldObject]:
 
 def _listed_amount(body: Json) -> int | None:
     """Sum of price times quantity; None if a price has no amount of its own (tiered, metered)."""
-    each = [_item_amount(item) for item in shapes.items(body)]
+    each = [item_prices.listed(item) for item in shapes.items(body)]
     return None if not each or None in each else sum(amount or 0 for amount in each)
 
 
-def _item_amount(item: Json) -> int | None:
-    amount = integer(shapes.get(item, "price", "unit_amount"))
-    if amount is None:
-        amount = integer(shapes.get(item, "plan", "amount"))
-    return None if amount is None else amount * (whole(item.get("quantity")) or 1)
+def _monthly(body: Json, invoice: Json) -> int | None:
+    """What the present items bring in a month, before discounts and taxes; 0 when nothing is paid.
 
-
-def _monthly(body: Json) -> int | None:
-    """What the present items bring in a month; 0 when nothing is paid."""
+    What a price does not tell (tiered, metered) is as it was on the last bill, `invoice`.
+    """
     if body.get("status") not in ("active", "past_due") or body.get("pause_collection"):
         return 0
     total = 0.0
     for item in shapes.items(body):
-        amount = _item_amount(item)
-        recurring = shapes.get(item, "price", "recurring") or shapes.get(item, "plan") or {}
+        amount = item_prices.listed(item)
+        if amount is None:
+            amount = _billed(item, invoice)
+        recurring = item_prices.recurrence(item)
         times = _A_YEAR.get(shapes.text(recurring.get("interval")))
         if amount is None or times is None:
             return None
@@ -123,10 +140,17 @@ def _monthly(body: Json) -> int | None:
     return round(total)
 
 
+def _billed(item: Json, invoice: Json) -> int | None:
+    """What an item cost by an invoice over the present items; None without one."""
+    price = shapes.id_of(item_prices.price_of(item))
+    lines = shapes.invoice_lines(invoice)
+    return sum(integer(line.amount) or 0 for line in lines if line.price == price) if invoice else None
+
+
 def total_cycles(body: Json) -> int:
     """Cycles from the start to a set end; 0 without one."""
     start, end = body.get("start_date") or body.get("created"), body.get("cancel_at")
-    recurring = shapes.get(next_item(body), "price", "recurring") or shapes.get(next_item(body), "plan") or {}
+    recurring = item_prices.recurrence(next_item(body))
     days = _DAYS.get(shapes.text(recurring.get("interval")))
     if not isinstance(start, int) or not isinstance(end, int) or not days or end <= start:
         return 0

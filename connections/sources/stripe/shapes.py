@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from connections.sources.base import Json
 
@@ -93,15 +93,24 @@ def invoice_tax(invoice: Json) -> int | None:
     return invoice.get("tax")
 
 
-def invoice_lines(invoice: Json) -> list[tuple[str, Any]]:
-    """(price id, quantity) of an invoice's lines but for prorations. The price moved under `pricing` in basil."""
+class Line(NamedTuple):
+    """A line of an invoice: id of its price, quantity and amount as told."""
+
+    price: str
+    quantity: Any
+    amount: Any
+
+
+def invoice_lines(invoice: Json) -> list[Line]:
+    """An invoice's lines but for prorations. The price moved under `pricing` in basil."""
     found = []
     for line in get(invoice, "lines", "data") or []:
         parent = get(line, "parent", "subscription_item_details") or line
         if not isinstance(line, dict) or get(parent, "proration"):
             continue
         places = (get(line, "pricing", "price_details", "price"), line.get("price"), line.get("plan"))
-        found.append((next((id_ for place in places if (id_ := id_of(place))), ""), line.get("quantity")))
+        price = next((id_ for place in places if (id_ := id_of(place))), "")
+        found.append(Line(price, line.get("quantity"), line.get("amount")))
     return found
 
 

@@ -1,6 +1,6 @@
 """Products, prices, coupons, discounts, and the legacy plan twin of a recurring price."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +65,8 @@ def price(book: "Book", product_id: str, unit_amount: int | None, currency: str,
         "product": product_id,
         "recurring": recurring,
         "tax_behavior": "unspecified",
-        "tiers_mode": "graduated" if given.get("billing_scheme") == "tiered" else None,
-        "transform_quantity": None,
+        "tiers_mode": (given.get("tiers_mode") or "graduated") if given.get("billing_scheme") == "tiered" else None,
+        "transform_quantity": given.get("transform_quantity"),
         "type": "recurring" if recurring else "one_time",
         "unit_amount": unit_amount,
         "unit_amount_decimal": str(unit_amount) if unit_amount is not None else fraction,
@@ -83,16 +83,33 @@ class Part:
 
 
 def parts(price: Json, quantity: int, tiers: list[Json]) -> list[Part]:
-    """The lines that so many of a price make. Graduated tiers ({up_to, unit_amount}) make one each."""
+    """The lines that so many of a price make. Graduated tiers ({up_to, unit_amount, flat_amount}) make one each, and a
+    flat fee one over a quantity of nothing; by volume all is billed in the last tier that is reached.
+    """
     if price["billing_scheme"] != "tiered":
-        return [_part(quantity, price["unit_amount_decimal"] or "0")]
-    found, below = [], 0
+        part = _part(_packages(price, quantity), price["unit_amount_decimal"] or "0")
+        return [replace(part, quantity=quantity)]
+    found: list[Part] = []
+    below = 0
     for tier in tiers:
         ceiling = quantity if tier["up_to"] is None else min(quantity, tier["up_to"])
         if ceiling > below:
+            if price["tiers_mode"] == "volume":
+                found, below = [], 0
             found.append(_part(ceiling - below, str(tier["unit_amount"])))
+            if tier.get("flat_amount"):
+                found.append(Part(0, int(tier["flat_amount"]), str(tier["flat_amount"])))
             below = ceiling
     return found
+
+
+def _packages(price: Json, quantity: int) -> int:
+    """Units that are charged for: packages, where a price counts by them."""
+    package = price["transform_quantity"]
+    if not package:
+        return quantity
+    full, rest = divmod(quantity, int(package["divide_by"]))
+    return full + bool(rest and package["round"] == "up")
 
 
 def _part(quantity: int, each: str) -> Part:
@@ -143,7 +160,7 @@ def plan_of(price: Json) -> Json:
         "nickname": price["nickname"],
         "product": price["product"],
         "tiers_mode": price["tiers_mode"],
-        "transform_usage": None,
+        "transform_usage": price["transform_quantity"],
         "trial_period_days": recurring.get("trial_period_days"),
         "usage_type": recurring.get("usage_type"),
     }
