@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import OuterRef
+from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 
 from campaigns.models import Mail, Suppression
 from campaigns.standing import mail_badge
+from common.along import along, read
 from contacts import panels
-from contacts.models import Contact
 from contacts.views.access import may_edit
 
 NEWEST = 10
 
 
 def register() -> None:
-    panels.register(panels.Panel("mails", "Mails", "campaigns/_widget.html", _mails, order=120))
+    panels.register(panels.Panel("mails", "Mails", "campaigns/_widget.html", _mails, order=120, along=_silences))
 
 
-def _mails(contact: Contact, request: HttpRequest) -> dict[str, Any] | None:
+def _silences() -> dict[str, Combinable]:
+    """Addresses are unique among them, so there is one or none."""
+    mine = Suppression.objects.filter(email_key=OuterRef("email_key"))
+    return {"silences_told": along(mine, "reason", "detail", "created_at", "by__id", "by__name", "by__email")}
+
+
+def _mails(contact: Any, request: HttpRequest) -> dict[str, Any] | None:
     newest = list(Mail.objects.filter(contact=contact).select_related("campaign").order_by("-pk")[: NEWEST + 1])
-    silent = Suppression.objects.filter(email_key=contact.email_key).first() if contact.email_key else None
+    silent = next(iter(read(Suppression, contact.silences_told)), None)
     if not newest and not contact.email_key:
         return None
     return {

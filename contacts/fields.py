@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from common import fields as catalogue
+from common.along import read
 from common.fields import Field, FieldType
 from common.text import storable
 from contacts.email import clean_email
@@ -32,17 +33,26 @@ def register() -> None:
 
 def contact_fields() -> Iterable[Field]:
     """Every field, standard ones first."""
-    yield from _STANDARD
-    for custom in CustomField.objects.all():
-        yield Field(custom.target, custom.label, FieldType(custom.type), "Custom fields", choices=tuple(custom.choices))
+    return _with_standard(CustomField.objects.all())
 
 
 def fields_of(contact: Contact) -> list[Field]:
-    """Every field, read once for a contact object however many cards of its page ask."""
-    held: list[Field] | None = contact.__dict__.get("_fields")
-    if held is None:
-        held = contact.__dict__["_fields"] = list(contact_fields())
+    """Every field, read once for a contact object however many cards of its page ask.
+
+    Custom ones that came along with the contact (`fields_told`) are not asked for again.
+    """
+    about = contact.__dict__
+    if "_fields" not in about:
+        told = about.get("fields_told")
+        about["_fields"] = list(contact_fields() if told is None else _with_standard(read(CustomField, told)))
+    held: list[Field] = about["_fields"]
     return held
+
+
+def _with_standard(made: Iterable[CustomField]) -> Iterable[Field]:
+    yield from _STANDARD
+    for custom in made:
+        yield Field(custom.target, custom.label, FieldType(custom.type), "Custom fields", choices=tuple(custom.choices))
 
 
 def targets() -> dict[str, Field]:

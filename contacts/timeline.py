@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from django.urls import NoReverseMatch, reverse
 
 from common.origin import Origin
 from contacts.fields import fields_of
-from contacts.models import Activity, Contact, ContactMerge, Kind
+from contacts.models import Activity, Kind
 
 PAGE = 20
 # What the kinds of one word have in common, as the filter calls it.
@@ -91,8 +92,11 @@ class Page:
     older: str
 
 
-def page(contact: Contact, group: str = "", before: str = "") -> Page:
-    """Activities of a group (all by default) before a cursor. A cursor nobody gave out begins at the newest."""
+def page(contact: Any, group: str = "", before: str = "") -> Page:
+    """Activities of a group (all by default) before a cursor. A cursor nobody gave out begins at the newest.
+
+    `contact` comes with what the panel of activities has along.
+    """
     found = contact.activities.order_by("-occurred_at", "-id")
     if group in GROUPS:
         found = found.filter(kind__startswith=f"{group}.")
@@ -103,14 +107,12 @@ def page(contact: Contact, group: str = "", before: str = "") -> Page:
     labels = {field.key: field.label for field in fields_of(contact)}
     shown = activities[:PAGE]
     older = _cursor(shown[-1]) if len(activities) > PAGE else ""
-    undoable, urls = _undoable(shown), _urls(shown)
+    undoable, urls = {merge["id"] for merge in contact.merges_told}, _urls(shown)
     return Page([_line(activity, labels, undoable, urls.get(activity.pk, "")) for activity in shown], older)
 
 
-def groups_of(contact: Contact) -> list[tuple[str, str]]:
-    """(group, label) of what this contact has activities of."""
-    told: list[str] | None = getattr(contact, "kinds_told", None)
-    kinds = contact.activities.order_by().values_list("kind", flat=True).distinct() if told is None else told
+def groups_of(kinds: Iterable[str]) -> list[tuple[str, str]]:
+    """(group, label) of what a contact has activities of."""
     present = {kind.partition(".")[0] for kind in kinds}
     return [(group, label) for group, label in GROUPS.items() if group in present]
 
@@ -123,11 +125,6 @@ def log_url(entry: int | None) -> str:
         return reverse("connections:log-entry", args=[entry])
     except NoReverseMatch:
         return ""
-
-
-def _undoable(activities: list[Activity]) -> set[int]:
-    merges = [activity.data.get("merge") for activity in activities if activity.kind == Kind.CONTACT_MERGED]
-    return set(ContactMerge.objects.undoable().filter(pk__in=merges).values_list("pk", flat=True)) if merges else set()
 
 
 def _urls(activities: list[Activity]) -> dict[int, str]:

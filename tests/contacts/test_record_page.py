@@ -137,14 +137,3 @@ def test_the_timeline_shows_one_kind_when_asked(staff_client: Client, db: None) 
     url = reverse("contacts:activity", args=[contact.pk])
     assert deeds(staff_client.get(url, {"kind": "tag"}).content.decode()) == [2]
     assert len(deeds(staff_client.get(url, {"kind": "nonsense", "before": "nonsense"}).content.decode())) == 2
-
-
-def test_the_number_of_queries_of_a_full_page_is_small(
-    staff_client: Client, ana: Contact, marketer: User, django_assert_max_num_queries: Any
-) -> None:
-    for number in range(30):
-        tell(ana, number)
-    editing.save(ana.pk, 1, {"phone": "1"}, marketer)
-    staff_client.get(ana.get_absolute_url())
-    with django_assert_max_num_queries(16):
-        staff_client.get(ana.get_absolute_url())

@@ -18,13 +18,11 @@ from django.utils import timezone
 from common import streaming
 from common.filters import distinct
 from contacts.models import Contact
-from orders.field_order import ORDER as ORDER_FIELDS
 from recurring_payments import export
 from recurring_payments.field_order import ORDER
 from recurring_payments.fields import FIELDS, SHARED_KEYS
 from recurring_payments.filters import SORTS
 from recurring_payments.models import RecurringPayment
-from tests.orders.conftest import bought, order_record
 from tests.recurring_payments.rows import payment
 from users.models import AuditEntry
 
@@ -95,32 +93,6 @@ def test_what_is_over_comes_last_and_many_are_folded(staff_client: Client, ana: 
     shown = re.findall(r'breaks">(Plan \d)</bdi>', page)
     assert shown == [f"Plan {number}" for number in (1, 3, 5, 0, 2, 4, 6)]
     assert "Show 2 more" in page
-
-
-@pytest.mark.parametrize("order_fields", [[], ["item_names", "charge"]])
-def test_a_contact_page_with_fifty_and_five_hundred_orders_takes_few_queries(
-    staff_client: Client, ana: Contact, django_assert_max_num_queries: Any, order_fields: list[str]
-) -> None:
-    """At most twelve, the same as for one of each, whichever fields the workspace put first; and the lists are cut."""
-    ORDER_FIELDS.put(order_fields)
-    counts = []
-    for payments, orders in ((1, 1), (50, 500)):
-        for number in range(ana.recurring_payments.count(), payments):
-            payment(ana, number)
-        bought(*(order_record(number, contact=ana.pk, at=number) for number in range(ana.orders.count(), orders)))
-        with django_assert_max_num_queries(12) as counted:
-            page = text(staff_client, ana.get_absolute_url())
-        counts.append(len(counted.captured_queries))
-    assert counts[0] == counts[1]
-    assert page.count('<div class="payment-head">') == 50
-    folded = page[page.index('<details class="more payments-more">') :].partition("</details>")[0]
-    assert folded.count('<div class="payment-head">') == 45 and "Show 45 more" in folded
-    orders_card = page[page.index('id="orders-heading"') :].partition("</section>")[0]
-    assert orders_card.count("<li>") == 5 and "All 500 orders" in orders_card
-    assert page.count('<ol class="timeline">') == 1
-    timeline = page[page.index('<ol class="timeline">') :].partition("</ol>")[0]
-    assert 1 <= timeline.count("<li") <= 50
-    assert len(page) < 500_000
 
 
 # --- Details (B026, B027, B030) ---
