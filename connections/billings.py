@@ -63,16 +63,20 @@ def _ways(kind: str, rows: Iterable[RemoteObject]) -> set[str]:
 
 
 def _behind(around: Neighbourhood, subscription: HeldObject) -> dict[str, HeldObject]:
-    """Customer, products and payment methods of the subscription, those of the customer included."""
+    """Customer, prices, products, payment methods and discounts of the subscription, and what those name in turn."""
     near = around.rows(_things(subscription))
-    near += around.rows({ref for row in near if row.type == "customer" for ref in row.refs})
+    near += around.rows(_further(near))
     return {row.key: as_held(row) for row in near if row.body is not None and not row.deleted_at}
 
 
 def _read_behind(around: Neighbourhood, subscriptions: list[HeldObject]) -> None:
     """What `_behind` will ask for, of all of them, in two questions."""
-    near = around.rows({ref for one in subscriptions for ref in _things(one)})
-    around.rows({ref for row in near if row.type == "customer" for ref in row.refs})
+    around.rows(_further(around.rows({ref for one in subscriptions for ref in _things(one)})))
+
+
+def _further(rows: Iterable[RemoteObject]) -> set[str]:
+    """The payment method of a customer, the coupon of a discount."""
+    return {ref for row in rows if row.type in ("customer", "discount") for ref in row.refs}
 
 
 def _things(subscription: HeldObject) -> set[str]:

@@ -34,7 +34,7 @@ AT_ONCE = 1000
 AT_ONCE_EACH = 200
 ORDER_RESOURCES = ("charge", "invoice", "checkout_session")
 # Objects that are shared or live on; a purchase ends at them.
-_SHARED = ("customer", "product", "price", "payment_method")
+_SHARED = ("customer", "product", "price", "payment_method", "discount", "coupon")
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,7 @@ def _refresh_recurring(
         ]
     )
     _failed_no_more(connection, affected)
-    named = {key for billing in billings for key in shapes.references(billing.subscription.body)}
-    remote_objects.wish(connection, {key for key in named if _worth_reading(key)})
+    remote_objects.wish(connection, {key for billing in billings for key in _worth_reading(billing)})
 
 
 def _failed_no_more(connection: Connection, keys: set[str]) -> None:
@@ -289,6 +288,11 @@ def _told(changed: dict[str, Told], keys: Iterable[str]) -> Told:
     return max(mine, key=lambda told: (told.occurred_at, told.key))
 
 
-def _worth_reading(key: str) -> bool:
+def _worth_reading(billing: Billing) -> Iterator[str]:
     """Objects behind a subscription that no event of its own brings in time."""
-    return key.startswith(("product:", "payment_method:"))
+    for key in shapes.references(billing.subscription.body):
+        if key.startswith(("product:", "payment_method:", "discount:")):
+            yield key
+    for held in billing.held.values():
+        if held.type in ("customer", "discount"):
+            yield from (key for key in shapes.references(held.body) if key.startswith("coupon:"))

@@ -12,30 +12,15 @@ from django.db.models.functions import Now
 
 from common.due import State
 from common.origin import Origin
-from connections import api, derived, inbox, rate_limit, remote_objects
+from connections import api, derived, inbox, rate_limit, remote_objects, single_reads
 from connections.derived import Told
 from connections.models import Connection, InboundEvent, RemoteObject
 from connections.sources.base import ObjectState, SourceError
-from connections.sources.stripe import cut_lists, translate
-from connections.sources.stripe.client import Client
 
 BATCH = 20
 DRAIN_SECONDS = 20
 _LEASE = timedelta(seconds=60)
 _BACKOFF = (5, 30, 120, 600, 3600)
-_PATHS = {
-    "customer": "/v1/customers/{}",
-    "charge": "/v1/charges/{}",
-    "subscription": "/v1/subscriptions/{}",
-    "invoice": "/v1/invoices/{}",
-    "checkout_session": "/v1/checkout/sessions/{}",
-    "payment_intent": "/v1/payment_intents/{}",
-    "payment_method": "/v1/payment_methods/{}",
-    "price": "/v1/prices/{}",
-    "product": "/v1/products/{}",
-    "refund": "/v1/refunds/{}",
-    "dispute": "/v1/disputes/{}",
-}
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
@@ -71,7 +56,7 @@ def _claim(connection: Connection) -> list[RemoteObject]:
 def _fetch(connection: Connection, row: RemoteObject) -> bool:
     """Ask for one object. False if the whole connection has to wait."""
     try:
-        states = _read(api.client_of(connection), row)
+        states = single_reads.read(api.client_of(connection), row)
     except KeyError:
         _give_up(connection, row, f"Stripe objects of the kind {row.type} cannot be read one by one.")
         return True
@@ -84,18 +69,6 @@ def _fetch(connection: Connection, row: RemoteObject) -> bool:
         return False
     _store(connection, row, states)
     return True
-
-
-def _read(client: Client, row: RemoteObject) -> tuple[ObjectState, ...]:
-    """The object, or all pages of a list that its owner holds only in part. KeyError for a kind nobody can read."""
-    if row.type in cut_lists.BY_KIND:
-        path, asked = cut_lists.asking(row.type, row.external_id)
-        pages = list(client.pages(path, **asked))
-        data = [one for page in pages for one in page.data.get("data") or []]
-        body = {"object": row.type, "id": row.external_id, "data": data}
-        return translate.from_row(body, pages[0].asked_at).states
-    answer = client.get(_PATHS[row.type].format(row.external_id))
-    return translate.from_row({"object": row.type, **answer.data}, answer.asked_at).states
 
 
 def _store(connection: Connection, asked: RemoteObject, states: tuple[ObjectState, ...]) -> None:

@@ -38,12 +38,11 @@ def scope_of(run: SyncRun) -> str:
 def read_page(client: Client, window: SyncWindow, run: SyncRun, at: Cursor) -> Page:
     """The page behind a place. Asks nothing of the database. SourceError `resource_missing`: the object is gone."""
     listing = LISTINGS[run.resource.kind]
-    asking = listing.asking(run.resource.connection.missing_permissions)
     created = {"gte": int(window.starts_at.timestamp()), "lt": int(window.ends_at.timestamp())}
     cursor = {"starting_after": at.after_id} if at.after_id else {}
     if not at.after_id and at.after_created:
         created = {"gte": created["gte"], "lte": int(at.after_created.timestamp())}
-    page = client.get(listing.path, limit=PAGE, created=created, **cursor, **asking)
+    page = listing.read(client, run.resource.connection.missing_permissions, limit=PAGE, created=created, **cursor)
     rows = [row for row in page.data.get("data") or [] if isinstance(row, dict) and shapes.text(row.get("id"))]
     more = bool(page.data.get("has_more"))
     refuse_repetition(rows, more, at.after_id, at.after_created)

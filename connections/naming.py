@@ -1,4 +1,4 @@
-"""Which subscriptions name a shared object: product, price, payment method or customer. There may be thousands."""
+"""Which subscriptions name a shared object: product, price, coupon, payment method, customer. Maybe thousands."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from django.db import connection as database
 from connections.models import Connection
 
 # A page of the answer must not tempt the planner to walk the whole table by its primary key: first who names, then
-# the page. A card may be named by the customer alone, a product by items that are not embedded.
+# the page. A card may be named by the customer alone, a coupon is by discounts, a product by items not embedded.
 _SQL = """
-    with customers as materialized (
-        select array_agg('customer:' || external_id) as keys from connections_remoteobject
-        where connection_id = %(connection)s and type = 'customer' and refs && %(methods)s::varchar[]
+    with between as materialized (
+        select array_agg(type || ':' || external_id) as keys from connections_remoteobject
+        where connection_id = %(connection)s and type in ('customer', 'discount') and refs && %(far)s::varchar[]
     ), named as materialized (
         select id, external_id from connections_remoteobject
         where connection_id = %(connection)s and type = 'subscription'
-          and refs && (%(keys)s::varchar[] || coalesce((select keys from customers), '{}')::varchar[])
+          and refs && (%(keys)s::varchar[] || coalesce((select keys from between), '{}')::varchar[])
         union
         select owner.id, owner.external_id
         from connections_remoteobject list
@@ -36,7 +36,7 @@ def subscriptions(connection: Connection, shared: Iterable[str], limit: int, aft
     values: dict[str, Any] = {
         "connection": connection.pk,
         "keys": keys,
-        "methods": [key for key in keys if key.startswith("payment_method:")],
+        "far": [key for key in keys if key.startswith(("payment_method:", "coupon:"))],
         "after": after,
         "limit": limit,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from django.db.models import Exists, OuterRef
@@ -55,16 +56,16 @@ def compare(client: Client, window: SyncWindow, run: SyncRun) -> None:
 
 def _listed_page(client: Client, window: SyncWindow, run: SyncRun) -> tuple[list[tuple[Json, datetime]], bool]:
     kind = kind_of(window)
-    asking = LISTINGS[kind].asking(run.resource.connection.missing_permissions)
+    listing, missing = LISTINGS[kind], run.resource.connection.missing_permissions
     created = {"gte": int(window.starts_at.timestamp()), "lt": int(window.ends_at.timestamp()) + 1}
     cursor = {"starting_after": window.after_id} if window.after_id else {}
     if not window.after_id and window.after_created:
         created = {"gte": created["gte"], "lte": int(window.after_created.timestamp())}
     if window.listing.endswith(CURRENT):
         # Without a status Stripe lists all that are not canceled.
-        asking = {name: value for name, value in asking.items() if name != "status"}
+        listing = replace(listing, filters={})
     try:
-        page = client.get(LISTINGS[kind].path, limit=PAGE, created=created, **cursor, **asking)
+        page = listing.read(client, missing, limit=PAGE, created=created, **cursor)
     except SourceError as error:
         if error.code != "resource_missing" or not window.after_id:
             raise

@@ -89,6 +89,9 @@ _BEHIND_IDS = (
     "payment_method.updated",
     "payment_method.automatically_updated",
     "payment_method.attached",
+    "customer.discount.created",
+    "customer.discount.updated",
+    "coupon.updated",
 )
 SUPPORTING: dict[str, tuple[str, ...]] = {
     "charge": (*_CUSTOMER, *_MONEY),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from connections.sources.base import Json
+from connections.sources.base import Json, SourceError
 from connections.sources.stripe import shapes
 from connections.sources.stripe.client import Answer, Client
 
@@ -25,6 +25,19 @@ class Listing:
         expand = [path for path, permission in self.expansions if permission not in missing]
         return self.filters | ({"expand": expand} if expand else {})
 
+    def read(self, client: Client, missing: list[str], **params: Any) -> Answer:
+        """A page of the list. What the key turns out not to read does not come along, and is added to `missing`."""
+        optional = {permission for _, permission in self.expansions} - {self.permission}
+        while True:
+            # Several threads may read for one key.
+            without = tuple(missing)
+            try:
+                return client.get(self.path, **params, **self.asking(without))
+            except SourceError as error:
+                if error.permission not in optional - set(without):
+                    raise
+                missing.append(error.permission)
+
 
 _CUSTOMER = ("data.customer", "rak_customer_read")
 LISTINGS: dict[str, Listing] = {
@@ -40,6 +53,8 @@ LISTINGS: dict[str, Listing] = {
             ("data.customer.invoice_settings.default_payment_method", "rak_payment_method_read"),
             ("data.default_payment_method", "rak_payment_method_read"),
             ("data.latest_invoice.payments", "rak_invoice_read"),
+            ("data.discounts.source.coupon", "rak_coupon_read"),
+            ("data.items.data.discounts", "rak_coupon_read"),
         ),
     ),
     # The payments tie an invoice to the charges that paid it.
@@ -66,6 +81,7 @@ PERMISSIONS = (
     "rak_payment_method_read",
     "rak_product_read",
     "rak_plan_read",
+    "rak_coupon_read",
     "rak_dispute_read",
     "rak_webhook_write",
 )
@@ -80,7 +96,7 @@ def key_link(name: str) -> str:
 def newest(client: Client, kind: str, count: int, missing: Collection[str] = ()) -> list[Json]:
     """The newest objects of a resource with their customers, and for subscriptions their products."""
     listing = LISTINGS[kind]
-    rows = client.get(listing.path, limit=count, **listing.asking(missing)).data.get("data") or []
+    rows = listing.read(client, list(missing), limit=count).data.get("data") or []
     return [row for row in rows if isinstance(row, dict)]
 
 

@@ -5,6 +5,7 @@ Rules: docs/requirements.md, section 2 and 2.1. Shapes old and new are read by `
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -55,7 +56,7 @@ def values(billing: Billing, status_map: dict[str, str] | None = None) -> Json:
         | last_payment(billing)
         | _line_items(billing)
         | _card(method)
-        | _extras(billing)
+        | _extras(billing, customer)
         | addresses(customer, method)
     )
 
@@ -183,7 +184,7 @@ def _first_of_month(year: Any, month: Any) -> date | None:
     return date(year, month, 1) if 1 <= month <= 12 and 1 <= year <= 9999 else None
 
 
-def _extras(billing: Billing) -> Json:
+def _extras(billing: Billing, customer: Json) -> Json:
     body = billing.subscription.body
     details = body.get("cancellation_details") or {}
     item = next_item(body)
@@ -202,20 +203,20 @@ def _extras(billing: Billing) -> Json:
         "collection_method": shapes.text(body.get("collection_method"))[:40],
         "price_id": shapes.id_of(shapes.get(item, "price"))[:255],
         "plan_name": shapes.text(shapes.get(item, "price", "nickname"))[:255],
-        "discount_code": _discount(body)[:255],
+        "discount_code": ", ".join(_codes(billing, customer))[:255],
         "latest_invoice_url": shapes.text(invoice.get("hosted_invoice_url")),
         "failed_payment_count": _attempts(invoice),
     }
 
 
-def _discount(body: Json) -> str:
-    discounts = body.get("discounts") or [body.get("discount")]
-    for discount in discounts:
-        coupon = shapes.get(discount, "source", "coupon") or shapes.get(discount, "coupon")
-        code = shapes.text(shapes.get(coupon, "name")) or shapes.id_of(coupon)
-        if code:
-            return code
-    return ""
+def _codes(billing: Billing, customer: Json) -> Iterator[str]:
+    """Of each discount the coupon's name, or its id where it has none or is not held. A customer's own discount counts
+    where the subscription has none.
+    """
+    for reference in shapes.discounts(billing.subscription.body) or [customer.get("discount")]:
+        coupon = shapes.coupon(held_body(billing, "discount", reference))
+        if code := shapes.text(held_body(billing, "coupon", coupon).get("name")) or shapes.id_of(coupon):
+            yield code
 
 
 def _attempts(invoice: Json) -> int:

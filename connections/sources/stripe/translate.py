@@ -25,6 +25,8 @@ _HELD = {
     "invoice_payment",
     "charge",
     "payment_intent",
+    "discount",
+    "coupon",
 }
 _RESOURCE_OF = {
     "charge": "charge",
@@ -119,7 +121,7 @@ def from_event(event: Json) -> Translation:
                 type=kind[:40],
                 external_id=about.object_id,
                 as_of=about.created,
-                body=body,
+                body=_kept(body),
                 event_id=about.id,
                 event_type=about.type,
                 api_version=about.api_version,
@@ -154,7 +156,7 @@ def from_row(body: Json, asked_at: datetime) -> Translation:
         type=kind,
         external_id=shapes.text(body.get("id")),
         as_of=asked_at,
-        body=body,
+        body=_kept(body),
         deleted=body.get("deleted") is True,
         fetched=True,
     )
@@ -196,12 +198,24 @@ def embedded(body: Json, as_of: datetime) -> list[ObjectState]:
             type=shapes.object_type(inner),
             external_id=inner["id"],
             as_of=as_of,
-            body=inner,
+            body=_kept(inner),
             deleted=inner.get("deleted") is True,
             fetched=True,
         )
         for inner in _inside(body)
     ]
+
+
+def _kept(body: Json) -> Json:
+    """What we hold of an object. Of a coupon that thousands share not how often it was redeemed, and of a discount the
+    same whether its coupon came with it or not: else every event would change them.
+    """
+    kind = body.get("object")
+    if kind == "coupon":
+        return {name: body.get(name) for name in ("id", "object", "name")}
+    if kind == "discount":
+        return {"id": body.get("id"), "object": kind, "coupon": shapes.id_of(shapes.coupon(body))}
+    return body
 
 
 def _inside(body: Json) -> Iterator[Json]:

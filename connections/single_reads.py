@@ -1,0 +1,55 @@
+"""How one object is read from the source: by its own address, as a list, or as a part of what names it."""
+
+from __future__ import annotations
+
+from connections.models import RemoteObject
+from connections.sources.base import ObjectState, SourceError
+from connections.sources.stripe import cut_lists, translate
+from connections.sources.stripe.client import Client
+
+_PATHS = {
+    "customer": "/v1/customers/{}",
+    "charge": "/v1/charges/{}",
+    "subscription": "/v1/subscriptions/{}",
+    "invoice": "/v1/invoices/{}",
+    "checkout_session": "/v1/checkout/sessions/{}",
+    "payment_intent": "/v1/payment_intents/{}",
+    "payment_method": "/v1/payment_methods/{}",
+    "price": "/v1/prices/{}",
+    "product": "/v1/products/{}",
+    "coupon": "/v1/coupons/{}",
+    "refund": "/v1/refunds/{}",
+    "dispute": "/v1/disputes/{}",
+}
+
+
+def read(client: Client, row: RemoteObject) -> tuple[ObjectState, ...]:
+    """The object and, after it, what came with it. KeyError for a kind nobody can read."""
+    if row.type in cut_lists.BY_KIND:
+        return _list(client, row)
+    if row.type == "discount":
+        return _discount(client, row)
+    answer = client.get(_PATHS[row.type].format(row.external_id))
+    return translate.from_row({"object": row.type, **answer.data}, answer.asked_at).states
+
+
+def _list(client: Client, row: RemoteObject) -> tuple[ObjectState, ...]:
+    """All pages of a list that its owner holds only in part."""
+    path, asked = cut_lists.asking(row.type, row.external_id)
+    pages = list(client.pages(path, **asked))
+    data = [one for page in pages for one in page.data.get("data") or []]
+    body = {"object": row.type, "id": row.external_id, "data": data}
+    return translate.from_row(body, pages[0].asked_at).states
+
+
+def _discount(client: Client, row: RemoteObject) -> tuple[ObjectState, ...]:
+    """Stripe shows a discount only inside the subscription that has it."""
+    owners = RemoteObject.objects.filter(connection=row.connection_id, type="subscription", refs__contains=[row.key])
+    for owner in owners.order_by("pk")[:1]:
+        path = _PATHS["subscription"].format(owner.external_id)
+        answer = client.get(path, expand=["discounts.source.coupon", "items.data.discounts"])
+        came = {state.key: state for state in translate.embedded(answer.data, answer.asked_at)}
+        if row.key in came:
+            coupons = [state for state in came.values() if state.type == "coupon"]
+            return (came[row.key], *coupons)
+    raise SourceError("The discount is over.", permanent=True, code="resource_missing")
