@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
@@ -12,7 +12,11 @@ from connections import fetching, historical, inbox, polling, setup, underived_p
 from connections.models import Connection, Resource
 from connections.setup import Choice
 from connections.sources.stripe import events
+from connections.sources.stripe.client import API_VERSION
 from sandbox.stripe import Sandbox, SandboxAccount, serve
+
+if TYPE_CHECKING:
+    from tests.connections.shops import Shop
 
 ROWS = [
     {"from": ["email"], "to": "email", "write": "always"},
@@ -68,6 +72,14 @@ def deliver(stripe: Sandbox, live_hook: Callable[[], None]) -> Callable[[], list
 @pytest.fixture
 def live_hook(live_server: Any, settings: Any) -> None:
     settings.SITE_URL = live_server.url
+
+
+@pytest.fixture(params=["2020-08-27", "2022-11-15", "2025-01-27.acacia", API_VERSION])
+def shop(request: Any, stripe: Sandbox, connect: Callable[..., Resource], live_hook: None) -> Shop:
+    """A shop whose events come in an API version, in each that differs."""
+    from tests.connections import shops  # it works with what stands in this module
+
+    return shops.opened(stripe, connect, request.param)
 
 
 @pytest.fixture
