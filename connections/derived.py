@@ -18,6 +18,7 @@ from connections import known_people, naming, remote_objects, underived
 from connections.billings import billings_of
 from connections.models import Connection, FailedDerivation, Rederivation, RemoteObject, Resource
 from connections.neighbourhood import Neighbourhood
+from connections.purchase_rows import components, purchases_around, untied
 from connections.remote_objects import Held
 from connections.sources.stripe import cut_lists, purchases, recurring, shapes
 from connections.sources.stripe.billing import Billing
@@ -77,11 +78,12 @@ def refresh(
         return
     changed = {cut_lists.owner_key(key): told for key, told in changed.items()}
     around = _meet(connection, changed.keys(), held)
-    purchase = _purchases(around, changed.keys())
+    purchase = purchases_around(around, changed.keys())
     if "subscription" in kinds:
         _refresh_recurring(connection, around, changed, purchase, edits, billed_later)
     if kinds & set(ORDER_RESOURCES):
         _refresh_orders(connection, changed, purchase)
+    remote_objects.wish(connection, untied(purchase.values()))
 
 
 def kinds_of(connection: Connection) -> set[str]:
@@ -210,7 +212,7 @@ def _updates(connection: Connection, billing: Billing, edits: list[Edit]) -> Ite
 def _refresh_orders(connection: Connection, changed: dict[str, Told], purchase: dict[str, RemoteObject]) -> None:
     found = []
     held = whole(connection, purchase.values())
-    for component in _components(purchase):
+    for component in components(purchase):
         values = purchases.order_of([held[row.key] for row in component])
         if values is not None:
             found.append((values, tuple(sorted(row.key for row in component))))
@@ -240,41 +242,8 @@ def _refresh_orders(connection: Connection, changed: dict[str, Told], purchase: 
     _failed_no_more(connection, {key for values, keys in found for key in (*keys, *values.references)})
 
 
-def _purchases(around: Neighbourhood, keys: Iterable[str]) -> dict[str, RemoteObject]:
-    """The changed objects that belong to purchases, and all that hang together with them, by key."""
-    found: dict[str, RemoteObject] = {}
-    seen: set[str] = set()
-    frontier = {key for key in keys if is_purchase(key)}
-    while frontier:
-        seen |= frontier
-        rows = [*around.rows(frontier), *around.naming(purchases.PURCHASE_TYPES, frontier)]
-        new = {row.key: row for row in rows if row.key not in found and row.body is not None}
-        found |= new
-        frontier = {key for row in new.values() for key in (row.key, *row.refs) if is_purchase(key)} - seen
-    return found
-
-
 def is_subscription(key: str) -> bool:
     return key.startswith("subscription:")
-
-
-def _components(rows: dict[str, RemoteObject]) -> list[list[RemoteObject]]:
-    """Rows that hang together by naming one another, even by way of an object we do not hold; each once, sorted."""
-    leader: dict[str, str] = {}
-
-    def find(key: str) -> str:
-        while leader.setdefault(key, key) != key:
-            key = leader[key]
-        return key
-
-    for key, row in rows.items():
-        for ref in row.refs:
-            if is_purchase(ref):
-                leader[find(ref)] = find(key)
-    groups: dict[str, list[RemoteObject]] = {}
-    for key in sorted(rows):
-        groups.setdefault(find(key), []).append(rows[key])
-    return list(groups.values())
 
 
 def _keys_around(billing: Billing) -> list[str]:

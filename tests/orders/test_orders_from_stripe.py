@@ -119,3 +119,24 @@ def test_history_brings_orders_without_starting_automations(
     work()
     assert sorted(Order.objects.values_list("total", "status")) == [(700, "paid"), (4900, "paid"), (5000, "paid")]
     assert not Activity.objects.filter(kind__startswith="order.", dispatched_at=None).exists()
+
+
+def test_a_payment_that_failed_is_no_purchase_of_its_own(
+    everything: None,
+    account: SandboxAccount,  # noqa: F811
+    stripe: Sandbox,  # noqa: F811
+    deliver: Deliver,  # noqa: F811
+) -> None:
+    """A007: no event ties a failed charge to its invoice, so the invoice's payments are read, once."""
+    subscription = account.subscribe(account.create_customer(email="ana@example.com")["id"], amount=4900, paid=False)
+    deliver()
+    [order] = Order.objects.all()
+    assert (order.status, order.total) == ("pending", 4900)
+    assert f"charge:{account.objects('charge')[0]['id']}" in order.references.values_list("reference", flat=True)
+    account.fail_payment(subscription["id"])
+    account.fail_payment(subscription["id"])
+    deliver()
+    assert len(stripe.requests("/v1/invoice_payments")) == 1
+    account.recover(subscription["id"])
+    deliver()
+    assert list(Order.objects.values_list("status", "total")) == [("paid", 4900)]

@@ -1,7 +1,7 @@
 """Lists that Stripe embeds in part, or not at all in events: read apart, held as objects of their own. Pure.
 
 An invoice embeds its first ten lines, a subscription its first ten items, a checkout session in an event none of its
-line items. The whole list is held under its owner's id: "invoice_lines:in_1".
+line items, an invoice of today none of its payments. The whole list is held under its owner's id: "invoice_lines:in_1".
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _LISTS = (
     CutList("subscription_items", "subscription", "items", "/v1/subscription_items", "subscription"),
     CutList("checkout_line_items", "checkout_session", "line_items", "/v1/checkout/sessions/{}/line_items"),
 )
-BY_KIND = {cut.kind: cut for cut in _LISTS}
+_PAYMENTS = CutList("invoice_payments", "invoice", "payments", "/v1/invoice_payments", "invoice")
+BY_KIND = {cut.kind: cut for cut in (*_LISTS, _PAYMENTS)}
 _BY_OWNER = {cut.owner: cut for cut in _LISTS}
 
 
@@ -53,6 +54,16 @@ def rest_key(kind: str, external_id: str, body: Json) -> str:
     embedded = body.get(cut.place)
     missing = shapes.get(embedded, "has_more") is True or (not embedded and kind == "checkout_session" and _sells(body))
     return f"{cut.kind}:{external_id}" if missing else ""
+
+
+def payments_key(invoice_id: str, body: Json) -> str:
+    """The key of the payments to read for an invoice that somebody tried to collect in vain; "" for any other.
+
+    No event ties an attempt that failed to its invoice (one that succeeded has `invoice_payment.paid`), and since basil
+    the invoice does not name its payment intent.
+    """
+    in_vain = body.get("attempted") is True and body.get("status") in ("open", "uncollectible", "void")
+    return f"{_PAYMENTS.kind}:{invoice_id}" if in_vain and "payment_intent" not in body else ""
 
 
 def _sells(session: Json) -> bool:
