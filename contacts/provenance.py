@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from babel.numbers import format_decimal
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-
-from common.fields import Field, FieldType
-from common.templatetags.ui import day, moment
+from common.fields import Field
 from contacts import facts
 from contacts.fields import fields_of
 from contacts.models import Contact
+from contacts.showing import show
 from contacts.timeline import log_url
 from users.models import User
 
@@ -52,27 +48,6 @@ def explain(contact: Contact) -> list[Explained]:
     """Every field of the contact, in the order of the catalogue."""
     people = _people(contact)
     return [_explain(contact, field, people) for field in fields_of(contact)]
-
-
-def show(value: Any, field: Field) -> Any:
-    """A stored value as people read it."""
-    if value is None or value == "":
-        return ""
-    if field.type == FieldType.BOOLEAN:
-        return "Yes" if value is True else "No" if value is False else value
-    if field.type == FieldType.NUMBER and isinstance(value, int | float):
-        return format_decimal(value, format="#,##0.##########", locale="en")
-    if field.type in (FieldType.DATE, FieldType.DATETIME):
-        return _date(value, field)
-    return format_html('<span dir="auto">{}</span>', value)
-
-
-def _date(value: Any, field: Field) -> SafeString | str:
-    try:
-        parsed = datetime.fromisoformat(str(value))
-    except ValueError:
-        return str(value)
-    return day(parsed.date()) if field.type == FieldType.DATE else moment(parsed)
 
 
 def _explain(contact: Contact, field: Field, people: dict[str, str]) -> Explained:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 from django.db.models import Model, Q, Value
 from django.urls import NoReverseMatch, reverse
 
+from common.fields import Field, FieldType
 from common.origin import Origin
 from contacts.fields import fields_of
 from contacts.models import Activity, Kind
+from contacts.showing import show
 
 PAGE = 20
 # What the kinds of one word have in common, as the filter calls it.
@@ -49,29 +51,51 @@ _EVENT_ICONS = {
     "customer.subscription": "repeat",
     "invoice": "receipt",
 }
+# Values of these types are stored otherwise than people read them.
+_DRESSED = (FieldType.BOOLEAN, FieldType.NUMBER, FieldType.DATE, FieldType.DATETIME)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-_pages: dict[str, tuple[type[Model], str]] = {}
+_pages: dict[str, tuple[type[Model] | None, str, bool]] = {}
 
 
-def link_pages(name: str, model: type[Model], url_name: str) -> None:
+def link_pages(name: str, model: type[Model] | None, url_name: str, *, in_drawer: bool = False) -> None:
     """Lines whose activity names something (`data[name]`, a primary key) lead to its page as long as its row is there.
-    Apps register in `AppConfig.ready()`; `url_name` takes the primary key.
+    Apps register in `AppConfig.ready()`; `url_name` takes the primary key. `in_drawer`: it also opens beside a page.
+    No `model`: a row lasts as long as its lines, so the database is not asked.
     """
-    _pages[name] = model, url_name
+    _pages[name] = model, url_name, in_drawer
 
 
 @dataclass(frozen=True)
 class Change:
+    """A field before and after, as people read it; "" or None for nothing."""
+
     label: str
     old: Any
     new: Any
 
 
+_changes: dict[str, Callable[[Activity], list[Change]]] = {}
+
+
+def tell_changes(group: str, changes: Callable[[Activity], list[Change]]) -> None:
+    """Who knows the fields behind the activities of a group (“order” for “order.created”). For `AppConfig.ready()`."""
+    _changes[group] = changes
+
+
+@dataclass(frozen=True)
+class Link:
+    url: str = ""
+    in_drawer: bool = False
+
+
+NOWHERE = Link()
+
+
 @dataclass(frozen=True)
 class Line:
-    """One activity, ready to show. `log_url`: the sync log entry that tells the rest. `url`: the page of what it is
+    """One activity, ready to show. `log_url`: the sync log entry that tells the rest. `link`: the page of what it is
     about. `undo_merge`: a merge of the last day.
     """
 
@@ -80,7 +104,7 @@ class Line:
     source: str
     changes: list[Change]
     log_url: str
-    url: str = ""
+    link: Link = NOWHERE
     undo_merge: int | None = None
 
 
@@ -104,11 +128,11 @@ def page(contact: Any, group: str = "", before: str = "") -> Page:
         moment, pk = place
         found = found.filter(Q(occurred_at__lt=moment) | Q(occurred_at=moment, pk__lt=pk))
     activities = list(found[: PAGE + 1])
-    labels = {field.key: field.label for field in fields_of(contact)}
+    fields = {field.key: field for field in fields_of(contact)}
     shown = activities[:PAGE]
     older = _cursor(shown[-1]) if len(activities) > PAGE else ""
-    undoable, urls = {merge["id"] for merge in contact.merges_told}, _urls(shown)
-    return Page([_line(activity, labels, undoable, urls.get(activity.pk, "")) for activity in shown], older)
+    undoable, links = {merge["id"] for merge in contact.merges_told}, _links(shown)
+    return Page([_line(activity, fields, undoable, links.get(activity.pk, NOWHERE)) for activity in shown], older)
 
 
 def groups_of(kinds: Iterable[str]) -> list[tuple[str, str]]:
@@ -127,7 +151,7 @@ def log_url(entry: int | None) -> str:
         return ""
 
 
-def _urls(activities: list[Activity]) -> dict[int, str]:
+def _links(activities: list[Activity]) -> dict[int, Link]:
     """Activity -> the page of what it is about. One query, of however many kinds the things on the page are."""
     named = [
         (activity.pk, name, about)
@@ -136,29 +160,42 @@ def _urls(activities: list[Activity]) -> dict[int, str]:
         if isinstance(about := activity.data.get(name), int)
     ]
     there = _there({(name, about) for _, name, about in named})
-    return {pk: reverse(_pages[name][1], args=[about]) for pk, name, about in named if (name, about) in there}
+    return {pk: _link(name, about) for pk, name, about in named if (name, about) in there}
+
+
+def _link(name: str, about: int) -> Link:
+    _, url_name, in_drawer = _pages[name]
+    return Link(reverse(url_name, args=[about]), in_drawer)
 
 
 def _there(named: set[tuple[str, int]]) -> set[tuple[str, int]]:
     """Those of them that still have a row."""
+    lasting = {(name, about) for name, about in named if _pages[name][0] is None}
     found = [
-        _pages[name][0]
-        ._default_manager.filter(pk__in=[about for kind, about in named if kind == name])
+        model._default_manager.filter(pk__in=[about for kind, about in named if kind == name])
         .order_by()
         .values_list(Value(name), "pk")
         for name in sorted({name for name, _ in named})
+        if (model := _pages[name][0])
     ]
-    return set(found[0].union(*found[1:], all=True)) if found else set()
+    return lasting | (set(found[0].union(*found[1:], all=True)) if found else set())
 
 
-def _line(activity: Activity, labels: dict[str, str], undoable: set[int], url: str) -> Line:
-    changes = [
-        Change(labels.get(change["field"], change["field"].removeprefix("field:")), change["old"], change["new"])
-        for change in activity.changes
-    ]
+def _line(activity: Activity, fields: dict[str, Field], undoable: set[int], link: Link) -> Line:
+    told = _changes.get(activity.kind.partition(".")[0])
+    changes = told(activity) if told else [_change(change, fields) for change in activity.changes]
     merge = activity.data.get("merge")
     undo = merge if merge in undoable else None
-    return Line(activity, _icon(activity), _source(activity), changes, log_url(activity.data.get("log")), url, undo)
+    return Line(activity, _icon(activity), _source(activity), changes, log_url(activity.data.get("log")), link, undo)
+
+
+def _change(change: dict[str, Any], fields: dict[str, Field]) -> Change:
+    """Of a contact's field; the value of one that was deleted since is as it was stored."""
+    field = fields.get(change["field"])
+    if field is None:
+        return Change(change["field"].removeprefix("field:"), change["old"], change["new"])
+    old, new = (show(value, field) if field.type in _DRESSED else value for value in (change["old"], change["new"]))
+    return Change(field.label, old, new)
 
 
 def _icon(activity: Activity) -> str:

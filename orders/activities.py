@@ -11,9 +11,15 @@ from django.db.models import QuerySet
 
 from common import money, rows
 from common.origin import Origin
+from contacts import timeline
 from contacts.activities import NewActivity, beginning_with
 from contacts.models import Activity, Kind
 from orders.models import RECEIVED, Order, Status
+
+
+def register() -> None:
+    # An order that turns out to be another one gives its lines away.
+    timeline.link_pages("order", None, "orders:detail", in_drawer=True)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from contacts import merging
-        from orders import fields, navigation, panels
+        from orders import activities, fields, navigation, panels
         from orders.models import Order
 
+        activities.register()
         fields.register()
         navigation.register()
         panels.register()

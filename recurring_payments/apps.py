@@ -6,9 +6,10 @@ class RecurringPaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from contacts import merging
-        from recurring_payments import fields, navigation, panels
+        from recurring_payments import activities, fields, navigation, panels
         from recurring_payments.models import RecurringPayment
 
+        activities.register()
         fields.register()
         navigation.register()
         panels.register()

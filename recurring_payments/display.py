@@ -81,7 +81,8 @@ def _cycles(value: int, row: RecurringPayment) -> str:
     return gettext("No end") if value == 0 else format_decimal(value, locale=reader_locale())
 
 
-def _month(value: date, row: RecurringPayment) -> str:
+def expiration_text(value: date) -> str:
+    """«08/2027», as it stands on the card."""
     return f"{value:%m/%Y}"
 
 
@@ -100,7 +101,7 @@ _LOOKS: dict[str, Callable[[Any, RecurringPayment], str]] = {
     "payment": lambda value, row: PaymentStatus(value).label,
     "interval": _interval,
     "cycles": _cycles,
-    "month": _month,
+    "month": lambda value, row: expiration_text(value),
     "country": lambda value, row: country_name(value),
     "source": lambda value, row: source_name(value),
     "words": _words,

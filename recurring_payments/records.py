@@ -14,6 +14,7 @@ from common import rows
 from common.origin import Origin
 from contacts.activities import NewActivity, record_activities
 from contacts.models import Kind
+from recurring_payments import words
 from recurring_payments.models import RecurringPayment, Status
 
 
@@ -65,6 +66,7 @@ TOLD = (
     "last_payment_status",
     "last_payment_date",
     "cancel_at_period_end",
+    "cancel_at",
     "cancelled_date",
     "is_trial",
     "payment_method_expiration",
@@ -163,12 +165,13 @@ def _activity(
     row: RecurringPayment, record: RecurringPaymentRecord, kind: Kind, changes: list[dict[str, Any]]
 ) -> NewActivity:
     status = Status(row.normalized_status).label.lower()
-    words = "started" if kind is Kind.RECURRING_PAYMENT_CREATED else _change_words(changes)
+    told = {change["field"]: (change["old"], change["new"]) for change in changes}
+    summary = words.started(row) if kind is Kind.RECURRING_PAYMENT_CREATED else words.updated(row, told)
     return NewActivity(
         contact_id=row.contact_id,
         kind=kind,
         occurred_at=record.occurred_at,
-        summary=f"{row.name or 'Recurring payment'}: {words}",
+        summary=summary,
         origin=record.origin,
         dedupe=f"{record.key}:{kind.value}:{row.store_recurring_payment_id}",
         is_test=row.is_test,
@@ -181,13 +184,6 @@ def _activity(
         },
         silent=record.silent,
     )
-
-
-def _change_words(changes: list[dict[str, Any]]) -> str:
-    status = next((change for change in changes if change["field"] == "normalized_status"), None)
-    if status:
-        return f"{Status(status['old']).label.lower()} → {Status(status['new']).label.lower()}"
-    return ", ".join(str(change["field"]).replace("_", " ") for change in changes[:3])
 
 
 def _json(value: Any) -> Any:

@@ -11,6 +11,7 @@ from common import fields as catalogue
 from common.formats import money_text
 from contacts.models import Activity
 from orders.models import Order
+from recurring_payments import activities as recurring_payments
 from recurring_payments.display import display
 from recurring_payments.fields import BY_KEY
 from recurring_payments.models import RecurringPayment
@@ -72,11 +73,14 @@ def _of_event(activity: Activity) -> Iterator[tuple[str, str]]:
     for key, label in named.items():
         if value := activity.data.get(key):
             yield label, str(value)
-    name = "recurring_payment" if activity.kind.startswith("recurring_payment.") else "contact"
-    labels = catalogue.catalogue(name) if activity.changes else {}
+    if activity.kind.startswith("recurring_payment."):
+        for told in recurring_payments.changes(activity):
+            yield told.label, f"{told.old or 'empty'} → {told.new or 'empty'}"
+        return
+    labels = catalogue.catalogue("contact") if activity.changes else {}
     for change in activity.changes:
         field = labels.get(change["field"])
-        old, new = (_text(change[side], wording.choices_of(name, change["field"])) for side in ("old", "new"))
+        old, new = (_text(change[side], wording.choices_of("contact", change["field"])) for side in ("old", "new"))
         yield field.label if field else change["field"], f"{old} → {new}"
 
 

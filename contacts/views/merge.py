@@ -16,7 +16,7 @@ from common.text import storable
 from contacts import merging
 from contacts.fields import fields_of
 from contacts.models import Contact, ContactMerge
-from contacts.provenance import show
+from contacts.showing import show
 from users.roles import require, role_required
 
 OFFERED = 20

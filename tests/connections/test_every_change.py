@@ -20,6 +20,11 @@ def statuses() -> list[tuple[str, str]]:
     return [(change["old"], change["new"]) for change in changes if change["field"] == "normalized_status"]
 
 
+def sentences() -> list[str]:
+    told = Activity.objects.filter(kind=Kind.RECURRING_PAYMENT_UPDATED).order_by("occurred_at", "pk")
+    return [activity.summary for activity in told]
+
+
 def subscribed(account: SandboxAccount, deliver: Callable[[], Any]) -> str:
     account.play("subscribe")
     deliver()
@@ -39,7 +44,9 @@ def test_a_failure_that_was_mended_in_the_same_batch_is_told(
     account.alter(subscription, event="customer.subscription.updated", status="active")
     deliver()
     assert statuses() == [("ACTIVE", "PAYMENT_FAILED"), ("PAYMENT_FAILED", "ACTIVE")]
-    assert RecurringPayment.objects.get().normalized_status == "ACTIVE"
+    row = RecurringPayment.objects.get()
+    assert row.normalized_status == "ACTIVE"
+    assert sentences() == [f"{row.name}: past due", f"{row.name}: active again"]
 
 
 def test_each_change_is_told_once_however_often_it_comes(
@@ -85,3 +92,18 @@ def test_a_late_event_tells_its_change_and_the_row_keeps_the_newer_state(
     assert ("ACTIVE", "PAYMENT_FAILED") in statuses()
     assert len(statuses()) == len(known) + 1
     assert RecurringPayment.objects.get().normalized_status == "ACTIVE"
+
+
+def test_a_cancellation_to_come_is_told_with_its_day_and_taken_back(
+    stripe: Sandbox, account: SandboxAccount, connect: Connect, deliver: Callable[[], Any]
+) -> None:
+    """An end beyond the period as well: Stripe says nothing of the period then."""
+    connect("subscription")
+    subscription = subscribed(account, deliver)
+    account.alter(subscription, event="customer.subscription.updated", cancel_at=1_827_100_800)
+    deliver()
+    stripe.set_clock(5)
+    account.alter(subscription, event="customer.subscription.updated", cancel_at=None)
+    deliver()
+    row = RecurringPayment.objects.get()
+    assert sentences() == [f"{row.name}: will cancel on Nov 25, 2027", f"{row.name}: will not cancel any more"]

@@ -71,6 +71,7 @@ _OWN = (
     "name",
     "is_trial",
     "cancel_at_period_end",
+    "cancel_at",
     "cancelled_date",
     "mrr_amount",
 )
