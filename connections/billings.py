@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from connections.models import Connection, RemoteObject
@@ -10,7 +10,7 @@ from connections.neighbourhood import Neighbourhood
 from connections.remote_objects import as_held
 from connections.sources.base import HeldObject
 from connections.sources.stripe import shapes
-from connections.sources.stripe.billing import Billing, latest_invoice
+from connections.sources.stripe.billing import Billing, latest_invoice, method_references
 from connections.whole_lists import whole
 
 _BILLS = ("invoice", "checkout_session")
@@ -28,6 +28,18 @@ def billings_of(connection: Connection, around: Neighbourhood, subscriptions: li
     around.naming(("charge",), {*latest, *_ways("payment_intent", [*payments, *around.rows(latest)])})
     around.rows(_ways("charge", [*payments, *around.rows(latest)]))
     return [_with_charges(around, billing) for billing in billings]
+
+
+def worth_reading(billing: Billing) -> Iterator[str]:
+    """Keys of objects that no event of a subscription brings in time; of all that may pay only what does."""
+    for key in shapes.references(billing.subscription.body):
+        if key.startswith(("product:", "discount:")):
+            yield key
+    for reference in method_references(billing)[:1]:
+        yield f"payment_method:{shapes.id_of(reference)}"
+    for held in billing.held.values():
+        if held.type in ("customer", "discount"):
+            yield from (key for key in shapes.references(held.body) if key.startswith("coupon:"))
 
 
 def _billing(around: Neighbourhood, key: str, complete: dict[str, HeldObject]) -> Billing:

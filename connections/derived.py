@@ -15,7 +15,7 @@ from django.db import transaction
 
 from common.origin import Origin
 from connections import known_people, naming, remote_objects, underived
-from connections.billings import billings_of
+from connections.billings import billings_of, worth_reading
 from connections.models import Connection, FailedDerivation, Rederivation, RemoteObject, Resource
 from connections.neighbourhood import Neighbourhood
 from connections.purchase_rows import components, purchases_around, untied
@@ -150,7 +150,7 @@ def _refresh_recurring(
         ]
     )
     _failed_no_more(connection, affected)
-    remote_objects.wish(connection, {key for billing in billings for key in _worth_reading(billing)})
+    remote_objects.wish(connection, {key for billing in billings for key in worth_reading(billing)})
 
 
 def _failed_no_more(connection: Connection, keys: set[str]) -> None:
@@ -255,13 +255,3 @@ def _told(changed: dict[str, Told], keys: Iterable[str]) -> Told:
     """The newest of the facts that touched these objects; of all, if none did by name."""
     mine = [changed[key] for key in keys if key in changed] or changed.values()
     return max(mine, key=lambda told: (told.occurred_at, told.key))
-
-
-def _worth_reading(billing: Billing) -> Iterator[str]:
-    """Objects behind a subscription that no event of its own brings in time."""
-    for key in shapes.references(billing.subscription.body):
-        if key.startswith(("product:", "payment_method:", "discount:")):
-            yield key
-    for held in billing.held.values():
-        if held.type in ("customer", "discount"):
-            yield from (key for key in shapes.references(held.body) if key.startswith("coupon:"))

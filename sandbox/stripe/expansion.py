@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DEEPEST = 4
 RIGHTS = {
+    "card": "source",
     "charge": "charge",
     "checkout.session": "checkout_session",
     "coupon": "coupon",

@@ -13,6 +13,7 @@ TYPES_BY_PREFIX = {
     "sub": "subscription",
     "pi": "payment_intent",
     "pm": "payment_method",
+    "card": "card",
     "price": "price",
     "prod": "product",
     "re": "refund",

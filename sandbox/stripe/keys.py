@@ -19,6 +19,7 @@ RESOURCES = (
     "payment_method",
     "dispute",
     "coupon",
+    "source",
 )
 EVERYTHING = frozenset(
     [f"rak_{name}_{level}" for name in RESOURCES for level in ("read", "write")]

@@ -57,6 +57,8 @@ def answer(call: "Call") -> Json:
 def retrieve(call: "Call", type_name: str, row_id: str, param: str = "id") -> Json:
     """The object, or Stripe's 404 with the hint when the other mode has it."""
     obj = call.book.get(type_name, row_id)
+    if obj is None and type_name == "payment_method" and (card := call.book.get("card", row_id)):
+        return people.card_as_payment_method(call.book, card)
     if obj is not None:
         return obj
     other = call.book.account.books[not call.book.livemode]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connections.sources.base import HeldObject, Json
-from connections.sources.stripe import shapes
+from connections.sources.stripe import cards, shapes
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,23 @@ def held_body(billing: Billing, kind: str, reference: Any) -> Json:
     return held.body if held else reference if isinstance(reference, dict) else {}
 
 
-def payment_method(billing: Billing, customer: Json) -> Json:
-    own = held_body(billing, "payment_method", billing.subscription.body.get("default_payment_method"))
-    usual = held_body(billing, "payment_method", shapes.get(customer, "invoice_settings", "default_payment_method"))
-    card = customer.get("default_source")
-    return own or usual or (card if isinstance(card, dict) else {})
+def payment_method(billing: Billing) -> Json:
+    """What pays, in the order Stripe goes by; what is not held is passed over."""
+    found = (held_body(billing, "payment_method", reference) for reference in method_references(billing))
+    return next((cards.as_payment_method(body) for body in found if body), {})
+
+
+def method_references(billing: Billing) -> list[Any]:
+    """What may pay, each an id or whole: the subscription's own first, then the customer's, cards of old after each."""
+    body = billing.subscription.body
+    customer = held_body(billing, "customer", body.get("customer"))
+    told = (
+        body.get("default_payment_method"),
+        body.get("default_source"),
+        shapes.get(customer, "invoice_settings", "default_payment_method"),
+        customer.get("default_source"),
+    )
+    return [reference for reference in told if shapes.id_of(reference)]
 
 
 def products(billing: Billing) -> list[Json]:

@@ -89,6 +89,8 @@ _BEHIND_IDS = (
     "payment_method.updated",
     "payment_method.automatically_updated",
     "payment_method.attached",
+    "customer.source.created",
+    "customer.source.updated",
     "customer.discount.created",
     "customer.discount.updated",
     "coupon.updated",

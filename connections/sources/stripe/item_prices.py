@@ -6,13 +6,27 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from connections.sources.base import Json
 from connections.sources.stripe import shapes
-from connections.sources.stripe.billing import integer, whole
+from connections.sources.stripe.billing import Billing, held_body, integer, next_item, whole
 
 
 def price_of(item: Json) -> Json:
     """The price inside an item; where there is none, the plan that came before prices."""
     found = item.get("price") or item.get("plan")
     return found if isinstance(found, dict) else {}
+
+
+def prices(billing: Billing) -> list[Json]:
+    """The price of each item as it is now: what stands inside an item is as old as the subscription's last change."""
+    return [_held(billing, item) for item in shapes.items(billing.subscription.body)]
+
+
+def next_price(billing: Billing) -> Json:
+    """The price of the item that bills next."""
+    return _held(billing, next_item(billing.subscription.body))
+
+
+def _held(billing: Billing, item: Json) -> Json:
+    return held_body(billing, "price", price_of(item))
 
 
 def recurrence(item: Json) -> Json:

@@ -11,14 +11,13 @@ from datetime import date, datetime
 from typing import Any
 
 from connections.sources.base import Json
-from connections.sources.stripe import shapes
+from connections.sources.stripe import item_prices, shapes
 from connections.sources.stripe.addresses import addresses
 from connections.sources.stripe.billing import (
     Billing,
     currency,
     held_body,
     latest_invoice,
-    next_item,
     oldest,
     payment_method,
     products,
@@ -48,7 +47,7 @@ def values(billing: Billing, status_map: dict[str, str] | None = None) -> Json:
     """Every field of the recurring payment by name. Amounts in minor units, times aware, unknown ones empty."""
     body = billing.subscription.body
     customer = held_body(billing, "customer", body.get("customer"))
-    method = payment_method(billing, customer)
+    method = payment_method(billing)
     return (
         _identity(billing, customer, status_map or {})
         | amounts(billing)
@@ -155,7 +154,7 @@ def _next_payment(billing: Billing) -> datetime | None:
 
 def _line_items(billing: Billing) -> Json:
     found = products(billing)
-    prices = [shapes.get(item, "price") or {} for item in shapes.items(billing.subscription.body)]
+    prices = item_prices.prices(billing)
     about = [product.get("metadata") or {} for product in found]
     tags = [tag.strip() for data in about for tag in shapes.text(data.get("tags")).split(",")]
     return {
@@ -171,7 +170,7 @@ def _line_items(billing: Billing) -> Json:
 
 
 def _card(method: Json) -> Json:
-    card = shapes.get(method, "card") or (method if method.get("object") == "card" else {})
+    card = shapes.get(method, "card") or {}
     return {
         "payment_method_expiration": _first_of_month(card.get("exp_year"), card.get("exp_month")),
         "payment_method_brand": shapes.text(card.get("brand"))[:60],
@@ -188,7 +187,7 @@ def _first_of_month(year: Any, month: Any) -> date | None:
 def _extras(billing: Billing, customer: Json) -> Json:
     body = billing.subscription.body
     details = body.get("cancellation_details") or {}
-    item = next_item(body)
+    price = item_prices.next_price(billing)
     invoice = latest_invoice(billing)
     return {
         "trial_start_date": shapes.moment(body.get("trial_start")),
@@ -202,8 +201,8 @@ def _extras(billing: Billing, customer: Json) -> Json:
         "cancellation_comment": shapes.text(details.get("comment")),
         "pause_resumes_at": shapes.moment(shapes.get(body, "pause_collection", "resumes_at")),
         "collection_method": shapes.text(body.get("collection_method"))[:40],
-        "price_id": shapes.id_of(shapes.get(item, "price"))[:255],
-        "plan_name": shapes.text(shapes.get(item, "price", "nickname"))[:255],
+        "price_id": shapes.id_of(price)[:255],
+        "plan_name": shapes.text(price.get("nickname"))[:255],
         "discount_code": ", ".join(_codes(billing, customer))[:255],
         "latest_invoice_url": shapes.text(invoice.get("hosted_invoice_url")),
         "failed_payment_count": _attempts(invoice),

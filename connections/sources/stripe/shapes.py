@@ -209,12 +209,14 @@ _WITH_ITEMS = ("subscription", "subscription_items")
 _REFERENCES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "customer": (
         ("payment_method", ("invoice_settings", "default_payment_method")),
+        ("payment_method", ("default_source",)),
         ("coupon", ("discount", "source", "coupon")),
         ("coupon", ("discount", "coupon")),
     ),
     "subscription": (
         ("customer", ("customer",)),
         ("payment_method", ("default_payment_method",)),
+        ("payment_method", ("default_source",)),
         ("invoice", ("latest_invoice",)),
     ),
     "invoice": (("customer", ("customer",)), ("payment_intent", ("payment_intent",)), ("charge", ("charge",))),

@@ -11,7 +11,7 @@ from zlib import crc32
 
 from common.text import loads, storable, storable_tree
 from connections.sources.base import Json, ObjectState, SourceRecord, Translation
-from connections.sources.stripe import shapes
+from connections.sources.stripe import cards, shapes
 from connections.sources.stripe.events import EVENTS
 from connections.sources.stripe.fields import follows
 
@@ -27,6 +27,7 @@ _HELD = {
     "payment_intent",
     "discount",
     "coupon",
+    *cards.OLD,
 }
 _RESOURCE_OF = {
     "charge": "charge",
@@ -118,7 +119,7 @@ def from_event(event: Json) -> Translation:
     if about.object_id and not _is_preview(about.type):
         states.append(
             ObjectState(
-                type=kind[:40],
+                type=_type(body)[:40],
                 external_id=about.object_id,
                 as_of=about.created,
                 body=_kept(body),
@@ -153,7 +154,7 @@ def from_row(body: Json, asked_at: datetime) -> Translation:
     body = storable_tree(body)
     kind = shapes.object_type(body)
     state = ObjectState(
-        type=kind,
+        type=_type(body),
         external_id=shapes.text(body.get("id")),
         as_of=asked_at,
         body=_kept(body),
@@ -195,7 +196,7 @@ def embedded(body: Json, as_of: datetime) -> list[ObjectState]:
     """Whole objects that came inside another one, expanded or inlined, as facts of the same moment."""
     return [
         ObjectState(
-            type=shapes.object_type(inner),
+            type=_type(inner),
             external_id=inner["id"],
             as_of=as_of,
             body=_kept(inner),
@@ -204,6 +205,12 @@ def embedded(body: Json, as_of: datetime) -> list[ObjectState]:
         )
         for inner in _inside(body)
     ]
+
+
+def _type(body: Json) -> str:
+    """Cards of old are payment methods with their own id."""
+    kind = shapes.object_type(body)
+    return "payment_method" if kind in cards.OLD else kind
 
 
 def _kept(body: Json) -> Json:
@@ -215,7 +222,7 @@ def _kept(body: Json) -> Json:
         return {name: body.get(name) for name in ("id", "object", "name")}
     if kind == "discount":
         return {"id": body.get("id"), "object": kind, "coupon": shapes.id_of(shapes.coupon(body))}
-    return body
+    return cards.as_payment_method(body)
 
 
 def _inside(body: Json) -> Iterator[Json]:

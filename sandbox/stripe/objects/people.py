@@ -173,6 +173,51 @@ def billing_details(holder: Json | None) -> Json:
     }
 
 
+def card(book: "Book", holder: Json, **given: Any) -> Json:
+    """A card as customers had them before payment methods. `given`: brand (Visa), last4, exp_month, exp_year."""
+    place = holder.get("address") or {}
+    return {
+        "id": book.new_id("card"),
+        "object": "card",
+        "address_city": place.get("city"),
+        "address_country": place.get("country"),
+        "address_line1": place.get("line1"),
+        "address_line1_check": None,
+        "address_line2": place.get("line2"),
+        "address_state": place.get("state"),
+        "address_zip": place.get("postal_code"),
+        "address_zip_check": None,
+        "brand": given.get("brand") or "Visa",
+        "country": place.get("country") or "US",
+        "created": book.now(),
+        "customer": holder["id"],
+        "cvc_check": "pass",
+        "dynamic_last4": None,
+        "exp_month": int(given.get("exp_month") or 8),
+        "exp_year": int(given.get("exp_year") or 2029),
+        "fingerprint": scramble(f"card:{holder['id']}", 16),
+        "funding": "credit",
+        "last4": given.get("last4") or "4242",
+        "metadata": {},
+        "name": holder.get("name"),
+        "tokenization_method": None,
+        "wallet": None,
+    }
+
+
+def card_as_payment_method(book: "Book", row: Json) -> Json:
+    """What Stripe answers where a card of old is asked for as a payment method: the same id, the new shape."""
+    brands = {"American Express": "amex", "Diners Club": "diners"}
+    brand = brands.get(row["brand"], row["brand"].lower())
+    holder = {"name": row["name"], "address": {key: row.get(f"address_{key}") for key in ADDRESS_KEYS}}
+    return payment_method(book, None, **{**row, "brand": brand}) | {
+        "id": row["id"],
+        "billing_details": billing_details(holder),
+        "created": row["created"],
+        "customer": row["customer"],
+    }
+
+
 def payment_method(book: "Book", holder: Json | None, **given: Any) -> Json:
     """A card, attached to the customer `holder` if there is one. `given`: brand, last4, exp_month, exp_year."""
     row_id = book.new_id("pm")

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ..forms import Json
-from ..objects import catalogue
+from ..objects import billing, catalogue
 
 if TYPE_CHECKING:
     from ..book import Book
@@ -30,6 +30,21 @@ def add_price(
     if price["recurring"]:
         book.emit("plan.created", catalogue.plan_of(price))
     return price
+
+
+def update_price(book: "Book", price: str, **given: Any) -> Json:
+    """Change what Stripe lets change of a price: nickname, lookup_key, metadata, active.
+
+    Subscriptions show it as it is from then on, without an event of theirs.
+    """
+    changed = book.update(book.must(price), "price.updated", **given)
+    twin = {"price": changed, "plan": catalogue.plan_of(changed)}
+    for row in book.collection("subscription").newest_first():
+        items = billing.items_of(book, row)
+        if any(item["price"]["id"] == price for item in items):
+            items = [{**item, **twin} if item["price"]["id"] == price else item for item in items]
+            book.update(row, None, items=billing.items_list(book, row["id"], items))
+    return changed
 
 
 def add_coupon(book: "Book", **given: Any) -> Json:

@@ -79,6 +79,14 @@ def add_card(book: "Book", customer: str, **given: Any) -> Json:
     return method
 
 
+def add_source(book: "Book", customer: str, **given: Any) -> Json:
+    """Give a customer a card as it was done before payment methods, and make it the default source."""
+    holder = book.must(customer)
+    card = book.add(people.card(book, holder, **given), "customer.source.created")
+    book.update(holder, "customer.updated", default_source=card["id"])
+    return card
+
+
 def card_of(book: "Book", customer: str) -> Json:
     """The customer's default card, attached now if there is none."""
     default = book.must(customer)["invoice_settings"]["default_payment_method"]
