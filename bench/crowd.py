@@ -85,7 +85,7 @@ def fill(people: int, payments: int, orders: int, log: int) -> int:
 def customers(people: int, payments: int, orders: int, also: Mapping[str, dict[str, str]] | None = None) -> int:
     """Contacts with their recurring payments and orders, as `fill` makes them. The first contact's primary key.
 
-    `also`: other values, SQL by column, for each "contact", "payment" and "order".
+    `also`: other values, SQL by column, for each "contact", "payment", "order" and "item" of an order.
     """
     other = also or {}
     address = "'person' || n || '@crowd.example'"
@@ -104,7 +104,7 @@ def customers(people: int, payments: int, orders: int, also: Mapping[str, dict[s
         f"case when n > {shared} then {first} else {everybody} end" for shared in (payments - 50, orders - 500)
     )
     _recurring_payments(payments, payer, other.get("payment", {}))
-    _orders(orders, buyer, other.get("order", {}))
+    _orders(orders, buyer, other.get("order", {}), other.get("item", {}))
     return first
 
 
@@ -146,7 +146,7 @@ def _recurring_payments(count: int, of_whom: str, other: dict[str, str]) -> None
     multiply(RecurringPayment, count, **values | other)
 
 
-def _orders(count: int, of_whom: str, other: dict[str, str]) -> None:
+def _orders(count: int, of_whom: str, other: dict[str, str], item: dict[str, str]) -> None:
     values = {
         "contact_id": of_whom,
         "external_id": "'in_crowd' || n",
@@ -157,7 +157,7 @@ def _orders(count: int, of_whom: str, other: dict[str, str]) -> None:
         "paid_at": _AGO.format(299),
     }
     first, _ = multiply(Order, count, **values | other)
-    multiply(OrderItem, count, order_id=f"{first} + n - 1", position="0")
+    multiply(OrderItem, count, **{"order_id": f"{first} + n - 1", "position": "0"} | item)
     multiply(OrderReference, count, order_id=f"{first} + n - 1", reference="'invoice:in_crowd' || n")
 
 

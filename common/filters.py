@@ -1,9 +1,9 @@
-"""What the filters of lists of records share: source, mode, contact, and amounts within one currency."""
+"""What the filters of lists of records share: source, account, mode, contact, and amounts within one currency."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ import django_filters
 from django import forms
 from django.db import connection
 from django.db.models import Model, QuerySet
+from django.http import QueryDict
 from django.utils import timezone
 
 from common.money import digits
@@ -21,10 +22,11 @@ _BIGGEST = 2**63 - 1
 
 class RecordFilter(django_filters.FilterSet):
     """`AMOUNT` is the field that `least` and `most` mean, `NAMES` what a filter is called, `RARE` who stands behind
-    «More filters». Who inherits offers the choices with `offer`.
+    «More filters».
     """
 
     source = django_filters.ChoiceFilter(field_name="source", empty_label="All sources")
+    account = django_filters.ChoiceFilter(method="by_account", empty_label="All accounts")
     mode = django_filters.ChoiceFilter(
         method="by_mode", choices=[("live", "Live"), ("test", "Test")], empty_label="Live and test"
     )
@@ -34,13 +36,26 @@ class RecordFilter(django_filters.FilterSet):
     contact = django_filters.NumberFilter(field_name="contact_id", min_value=1, max_value=_BIGGEST, decimal_places=0)
 
     AMOUNT = ""
-    NAMES = {"source": "Source", "mode": "Mode", "currency": "Currency"}
-    RARE: tuple[str, ...] = ("source", "mode", "currency", "least", "most")
+    NAMES = {"source": "Source", "account": "Account", "mode": "Mode", "currency": "Currency"}
+    RARE: tuple[str, ...] = ("source", "account", "mode", "currency", "least", "most")
 
-    def offer(self, name: str, values: Iterable[str]) -> None:
+    def __init__(self, data: QueryDict | None = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(data, *args, **kwargs)
+        model = self._meta.model
+        self.origins = distinct(model, "source", "account")
+        self._offer("source", {source for source, _ in self.origins})
+        self._offer("account", {account for _, account in self.origins})
+        self._offer("currency", {code for (code,) in distinct(model, "currency")})
+
+    def _offer(self, name: str, values: Iterable[str]) -> None:
         """Read once: a choice drawn from the database would ask it again to check the answer."""
         word = source_name if name == "source" else str
-        self.filters[name].extra["choices"] = [(value, word(value)) for value in values if value]
+        self.filters[name].extra["choices"] = [(value, word(value)) for value in sorted(values) if value]
+
+    def by_account(self, found: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        """With its source, by which the indexes of accounts begin."""
+        sources = [source for source, account in self.origins if account == value]
+        return found.filter(source__in=sources, account=value)
 
     def by_mode(self, found: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         return found.filter(is_test=value == "test")
@@ -87,6 +102,11 @@ class RecordFilter(django_filters.FilterSet):
 def today() -> datetime:
     """The midnight that began this day."""
     return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def midnight(day: date) -> datetime:
+    """The one that begins the day; days beyond any calendar of ours are brought into it."""
+    return timezone.make_aware(datetime.combine(min(max(day, date(1900, 1, 1)), date(2999, 1, 1)), time.min))
 
 
 def distinct(model: type[Model], *columns: str) -> list[tuple[str, ...]]:

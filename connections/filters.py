@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 import django_filters
 from django import forms
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
+from common.filters import midnight
 from common.origin import Origin
 from connections.models import Connection, Resource, SyncLogEntry, SyncRun
 from contacts.models import Contact
@@ -99,16 +99,12 @@ class LogFilter(django_filters.FilterSet):
         return entries.filter(via=value).exclude(run__in=checked) if value == HISTORY else entries.filter(via=value)
 
     def by_since(self, entries: QuerySet[Any], _name: str, value: date) -> QuerySet[Any]:
-        return entries.filter(worked_at__gte=_midnight(value))
+        return entries.filter(worked_at__gte=midnight(value))
 
     def by_until(self, entries: QuerySet[Any], _name: str, value: date) -> QuerySet[Any]:
-        return entries.filter(worked_at__lt=_midnight(value + timedelta(days=1)))
+        return entries.filter(worked_at__lt=midnight(value) + timedelta(days=1))
 
     @property
     def is_set(self) -> bool:
         """Is anything but the page chosen?"""
         return any(self.data.get(name) for name in self.filters)
-
-
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import django_filters
 from django.db.models import Exists, F, OrderBy, OuterRef, QuerySet
-from django.http import QueryDict
 
-from common.filters import RecordFilter, distinct, today
+from common.filters import RecordFilter, today
 from common.text import storable
 from orders.models import Order, OrderItem, Status
 
@@ -42,11 +40,6 @@ class OrderFilter(RecordFilter):
     class Meta:
         model = Order
         fields: list[str] = []
-
-    def __init__(self, data: QueryDict | None = None, *args: Any, **kwargs: Any) -> None:
-        super().__init__(data, *args, **kwargs)
-        for name in ("source", "currency"):
-            self.offer(name, (value for (value,) in distinct(Order, name)))
 
     def by_product(self, found: QuerySet[Order], name: str, value: str) -> QuerySet[Order]:
         items = OrderItem.objects.filter(order=OuterRef("pk"), name__icontains=storable(value)[:200])

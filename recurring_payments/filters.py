@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+from datetime import date, timedelta
 
 import django_filters
-from django.db.models import F, OrderBy, Q, QuerySet
-from django.http import QueryDict
+from django import forms
+from django.db.models import F, OrderBy, QuerySet, Value
+from django.db.models.functions import Concat
 from django.utils import timezone
 
-from common.filters import RecordFilter, distinct, today
+from common.filters import RecordFilter, midnight, today
 from common.text import storable
 from recurring_payments.display import PAST_DUE
 from recurring_payments.models import RecurringPayment, Status
@@ -47,6 +47,12 @@ SORTS: dict[str, list[OrderBy]] = {
     "name": [F("name").asc(), F("id").asc()],
     "-name": [F("name").desc(), F("id").desc()],
 }
+_NAME = Concat("name", Value(""))
+_BY_NAME = {"name": [_NAME.asc(), F("id").asc()], "-name": [_NAME.desc(), F("id").desc()]}
+
+
+def _day() -> forms.DateInput:
+    return forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
 class RecurringPaymentFilter(RecordFilter):
@@ -56,15 +62,17 @@ class RecurringPaymentFilter(RecordFilter):
     interval = django_filters.ChoiceFilter(
         field_name="billing_interval", choices=INTERVALS, empty_label="All intervals"
     )
-    account = django_filters.ChoiceFilter(field_name="account", empty_label="All accounts")
+    next_from = django_filters.DateFilter(method="by_next_from", widget=_day())
+    next_to = django_filters.DateFilter(method="by_next_to", widget=_day())
 
     AMOUNT = "payment_amount"
-    RARE = (*RecordFilter.RARE, "account")
+    RARE = (*RecordFilter.RARE, "next_from", "next_to")
     NAMES = RecordFilter.NAMES | {
         "status": "Status",
         "next": "Next payment",
         "interval": "Billing interval",
-        "account": "Account",
+        "next_from": "Next payment from",
+        "next_to": "Next payment to",
         "least": "Smallest amount",
         "most": "Largest amount",
     }
@@ -73,16 +81,9 @@ class RecurringPaymentFilter(RecordFilter):
         model = RecurringPayment
         fields: list[str] = []
 
-    def __init__(self, data: QueryDict | None = None, *args: Any, **kwargs: Any) -> None:
-        super().__init__(data, *args, **kwargs)
-        origins = distinct(RecurringPayment, "source", "account")
-        self.offer("source", sorted({source for source, _ in origins}))
-        self.offer("account", sorted({account for _, account in origins}))
-        self.offer("currency", (code for (code,) in distinct(RecurringPayment, "currency")))
-
     def by_product(self, found: QuerySet[RecurringPayment], name: str, value: str) -> QuerySet[RecurringPayment]:
-        words = storable(value)[:200]
-        return found.filter(Q(name__icontains=words) | Q(line_item_names__contains=[words]))
+        """The name tells every product of the payment."""
+        return found.filter(name__icontains=storable(value)[:200])
 
     def by_status(self, found: QuerySet[RecurringPayment], name: str, value: str) -> QuerySet[RecurringPayment]:
         if value == "past_due":
@@ -96,15 +97,28 @@ class RecurringPaymentFilter(RecordFilter):
     def by_next(self, found: QuerySet[RecurringPayment], name: str, value: str) -> QuerySet[RecurringPayment]:
         if value == "none":
             return found.filter(next_payment_date=None)
-        now, midnight = timezone.now(), today()
+        now, began = timezone.now(), today()
         if value == "overdue":
             return found.filter(next_payment_date__lt=now)
         if value == "today":
-            return found.filter(next_payment_date__gte=midnight, next_payment_date__lt=midnight + timedelta(days=1))
-        return found.filter(next_payment_date__gte=now, next_payment_date__lt=midnight + timedelta(days=int(value) + 1))
+            return found.filter(next_payment_date__gte=began, next_payment_date__lt=began + timedelta(days=1))
+        return found.filter(next_payment_date__gte=now, next_payment_date__lt=began + timedelta(days=int(value) + 1))
+
+    def by_next_from(self, found: QuerySet[RecurringPayment], name: str, value: date) -> QuerySet[RecurringPayment]:
+        return found.filter(next_payment_date__gte=midnight(value))
+
+    def by_next_to(self, found: QuerySet[RecurringPayment], name: str, value: date) -> QuerySet[RecurringPayment]:
+        """The day itself is part of it."""
+        return found.filter(next_payment_date__lt=midnight(value) + timedelta(days=1))
 
 
-def ordering(name: str) -> tuple[str, list[OrderBy]]:
-    """(the sort in force, its order); the next payment first for a name we do not know."""
+def ordering(name: str, *, by_product: bool = False) -> tuple[str, list[OrderBy]]:
+    """(the sort in force, its order); the next payment first for a name we do not know.
+
+    `by_product`: only rows with a word in their names are looked for. They lie together in the index of names, so that
+    walking it would read nearly all rows before the first of them: then the order is one that no index has.
+    """
     known = name if name in SORTS else NEXT
+    if by_product and known in _BY_NAME:
+        return known, _BY_NAME[known]
     return known, SORTS[known]

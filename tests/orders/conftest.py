@@ -23,6 +23,7 @@ def order_record(
     silent: bool = False,
     is_test: bool = False,
     source: str = "stripe",
+    account: str = "acct_1",
     **values: Any,
 ) -> OrderRecord:
     """A paid invoice of 49.00 EUR, `at` seconds after START, unless told otherwise."""
@@ -46,7 +47,7 @@ def order_record(
     told |= values
     return OrderRecord(
         source=source,
-        account="acct_1",
+        account=account,
         is_test=is_test,
         external_id=external_id,
         contact_id=contact,

@@ -117,6 +117,9 @@ def test_hostile_words_are_shown_as_words(staff_client: Client, ana: Contact) ->
         ("?sort=nonsense", ["4", "3", "2", "1"]),
         ("?status=refunded", ["2"]),
         ("?source=paddle", ["3"]),
+        ("?account=merchant", ["3"]),
+        ("?account=acct_1&status=refunded", ["2"]),
+        ("?account=nonsense", ["4", "3", "2", "1"]),
         ("?currency=EUR", ["4", "2", "1"]),
         ("?currency=EUR&least=49&most=49", ["1"]),
         ("?currency=EUR&least=49.01", ["4"]),
@@ -135,7 +138,7 @@ def test_orders_are_filtered_and_sorted(staff_client: Client, query: str, expect
     bought(
         order_record(1, at=days - 40 * 86400),
         order_record(2, at=days - 30 * 86400, status="refunded", total=1000, items=(Item("Blue mug", "", 1, 1000),)),
-        order_record(3, at=days - 3 * 86400, source="paddle", currency="JPY", total=7000),
+        order_record(3, at=days - 3 * 86400, source="paddle", account="merchant", currency="JPY", total=7000),
         order_record(4, at=days - 86400, is_test=True, total=9900),
     )
     assert numbers(staff_client, query) == expected
