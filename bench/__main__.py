@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("webhooks", "history", "pages", "inbox_size", "segments", "automations")
+NAMES = ("webhooks", "history", "pages", "inbox_size", "segments", "automations", "plans")
 
 
 def main() -> None:
