@@ -6,12 +6,10 @@ against `bulk_create` a third; see bench/README.md. Everywhere else the ORM is t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-import orjson
 import psycopg
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import EmptyResultSet
@@ -21,6 +19,7 @@ from django.db.models.expressions import DatabaseDefault
 from psycopg.types.json import set_json_loads
 
 from common.arrays import Array, array
+from common.json_text import JSONTextField, dumps
 from common.text import loads
 
 # For jsonb in binary form, which nobody but `execute` asks for.
@@ -112,7 +111,17 @@ def built(model: type[Row], statement: str, parameters: Sequence[Any]) -> list[R
         told = [list(one.values) if isinstance(one, Array) else one for one in parameters]
         written = psycopg.ClientCursor(connection.connection).mogrify(statement.replace("%b", "%s"), told)
         connection.queries_log.append({"sql": written, "time": "0"})
-    return [_saved(model, names, values) for values in found]
+    made = [_saved(model, names, values) for values in found]
+    for name in _written_as_text(model):
+        for row in made:
+            if (text := row.__dict__[name]) is not None:
+                row.__dict__[name] = loads(text)
+    return made
+
+
+@cache
+def _written_as_text(model: type[models.Model]) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields if isinstance(field, JSONTextField)]
 
 
 def columns(model: type[models.Model], table: str) -> str:
@@ -153,14 +162,6 @@ def execute(statement: str, columns: Sequence[Any]) -> list[tuple[Any, ...]]:
 def arrays(*types: str) -> str:
     """The arguments of `unnest` for parallel arrays of these element types: "%b::text[], %b::int8[]"."""
     return ", ".join(f"%b::{type_}[]" for type_ in types)
-
-
-def dumps(value: Any) -> bytes:
-    """JSON; numbers that do not fit 64 bits included."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        return json.dumps(value).encode()
 
 
 def literal(values: Iterable[str]) -> str:
@@ -227,7 +228,7 @@ def _column(field: models.Field[Any, Any], rows: Sequence[models.Model]) -> Arra
 
 def _values(field: models.Field[Any, Any], rows: Sequence[models.Model]) -> Column:
     values = [getattr(row, field.attname) for row in rows]
-    if isinstance(field, models.JSONField):
+    if isinstance(field, models.JSONField | JSONTextField):
         return [None if value is None else dumps(value) for value in values]
     if isinstance(field, ArrayField):
         return [None if value is None else literal(value) for value in values]

@@ -9,11 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import OperationalError
+from django.db import connection as database
 
 from common import rows
 from common.arrays import array
+from common.kept import Kept
 from common.origin import Origin
 from connections.models import Connection
 from connections.sources.stripe.translate import Envelope
@@ -40,6 +43,8 @@ class Arrival:
 _waiting: list[Arrival] = []
 _queue = threading.Lock()
 _writing = threading.Lock()
+# Whoever writes has it; it is written from nowhere else.
+_line = Kept()
 
 
 def store(arrival: Arrival) -> bool:
@@ -94,7 +99,7 @@ def _insert(group: Iterable[Arrival]) -> None:
     ]
     for attempt in range(1, _CROSSWISE_TRIES + 1):
         try:
-            live = set(rows.execute(_INSERT, columns))
+            live = set(_execute(_INSERT, columns))
             break
         except OperationalError as error:
             # Only crosswise locks pass at once.
@@ -102,6 +107,11 @@ def _insert(group: Iterable[Arrival]) -> None:
                 raise
     for arrival in ordered:
         arrival.taken = (arrival.connection_id, arrival.epoch) in live
+
+
+def _execute(statement: str, columns: list[Any]) -> list[tuple[Any, ...]]:
+    """By the process's own line where there is a pool, as in web processes; else as everybody does."""
+    return (_line if "pool" in database.settings_dict["OPTIONS"] else rows).execute(statement, columns)
 
 
 def _is_without_database(error: Exception) -> bool:

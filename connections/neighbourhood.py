@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from common import rows as bulk
-from connections import remote_objects
+from connections import naming, remote_objects
 from connections.models import Connection, RemoteObject
 
 
@@ -40,15 +40,14 @@ class Neighbourhood:
         kinds, wanted = set(types), set(keys)
         unasked = {key for key in wanted if not kinds <= self._asked.get(key, set())}
         if unasked:
-            self._add(self._read_naming(kinds, sorted(unasked)))
+            self._add(self._read_naming(kinds, unasked))
             for key in unasked:
                 self._asked.setdefault(key, set()).update(kinds)
         found = {row.key: row for key in wanted for row in self._naming.get(key, {}).values() if row.type in kinds}
         return [found[key] for key in sorted(found)]
 
-    def _read_naming(self, kinds: set[str], keys: list[str]) -> list[RemoteObject]:
-        pages = [bulk.literal(keys[start : start + _KEYS]) for start in range(0, len(keys), _KEYS)]
-        found = bulk.execute(_NAMED, [pages, self._connection.pk, sorted(kinds)])
+    def _read_naming(self, kinds: set[str], keys: set[str]) -> list[RemoteObject]:
+        found = bulk.execute(_NAMED, [naming.pages(keys), self._connection.pk, sorted(kinds)])
         unknown = {pk for (pk,) in found} - {row.pk for row in self._rows.values()}
         return bulk.built(RemoteObject, _ROWS, [sorted(unknown)]) if unknown else []
 
@@ -59,16 +58,5 @@ class Neighbourhood:
                 self._naming.setdefault(ref, {})[row.key] = row
 
 
-# PostgreSQL compares each row it finds with each key that was asked for: pages of keys keep that from growing with the
-# square of the batch.
-_KEYS = 40
-# Only the refs may be looked up: few objects name a key, while by the statistics of a growing table an account seems to
-# have so few invoices that all of them are read.
-_NAMED = """
-    select named.id from unnest(%b::text[]) as page(keys) cross join lateral (
-        select o.id from connections_remoteobject as o
-        where o.connection_id + 0 = %b and o.type || '' = any(%b::text[]) and o.refs && page.keys::varchar[]
-        offset 0
-    ) as named
-"""
+_NAMED = "select named.id" + naming.NAMED
 _ROWS = remote_objects.SELECT + " from connections_remoteobject as o where o.id = any(%b::int8[])"  # noqa: S608

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, JSONField, OuterRef
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
 from common.due import State
 from connections import history_pages, polling, reconcile_writes, remote_objects, webhooks
@@ -30,6 +32,7 @@ CURRENT = ":current"
 ONE_BY_ONE = 20
 # Our clock and Stripe's may differ a little: what we heard of this lately needs no look.
 _CLOCKS = timedelta(minutes=2)
+_STATUS = KeyTextTransform("status", Cast("body", JSONField()))
 _UNDER_WAY = (State.DUE, State.RUNNING, State.WAITING, State.HELD)
 
 
@@ -156,7 +159,7 @@ def _unseen_page(
         external_id__gt=window.after_id,
     )
     if kind == "subscription":
-        held = held.exclude(body__status__in=comparing.ENDED)
+        held = held.alias(status=_STATUS).exclude(status__in=comparing.ENDED)
     ids = list(held.order_by("external_id").values_list("external_id", flat=True)[:ONE_BY_ONE])
     found = [_one(client, kind, external_id) for external_id in ids]
     return found, (ids[-1], None) if ids else None, len(ids) == ONE_BY_ONE

@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
+from common.json_text import JSONTextField
 from connections.models.connection import Connection
 
 
@@ -21,7 +22,7 @@ class RemoteObject(models.Model):
     event_id = models.CharField(max_length=255, blank=True, default="", help_text="the event it came with, or empty")
     event_type = models.CharField(max_length=120, blank=True, default="")
     api_version = models.CharField(max_length=60, blank=True, default="")
-    body = models.JSONField(null=True, blank=True)
+    body = JSONTextField(null=True, blank=True)
     refs = ArrayField(
         models.CharField(max_length=300), default=list, blank=True, help_text="keys of the objects its body names"
     )
