@@ -14,6 +14,7 @@ from connections.sources.stripe.billing import Billing, latest_invoice, method_r
 from connections.whole_lists import whole
 
 _BILLS = ("invoice", "checkout_session")
+_MONEY = ("charge", "refund")
 
 
 def billings_of(connection: Connection, around: Neighbourhood, subscriptions: list[RemoteObject]) -> list[Billing]:
@@ -23,10 +24,10 @@ def billings_of(connection: Connection, around: Neighbourhood, subscriptions: li
     _read_behind(around, [complete[row.key] for row in subscriptions])
     billings = [_billing(around, row.key, complete) for row in subscriptions]
     latest = [f"invoice:{invoice['id']}" for billing in billings if (invoice := latest_invoice(billing))]
-    payments = around.naming(("invoice_payment",), latest)
+    told = [*around.naming(("invoice_payment",), latest), *around.rows(latest)]
     # One question for the ways of all of them; below each finds its own in what is known by then.
-    around.naming(("charge",), {*latest, *_ways("payment_intent", [*payments, *around.rows(latest)])})
-    around.rows(_ways("charge", [*payments, *around.rows(latest)]))
+    around.naming(_MONEY, {*latest, *_ways("payment_intent", told), *_ways("charge", told)})
+    around.rows(_ways("charge", told))
     return [_with_charges(around, billing) for billing in billings]
 
 
@@ -60,11 +61,13 @@ def _with_charges(around: Neighbourhood, billing: Billing) -> Billing:
     key = f"invoice:{invoice['id']}"
     payments = around.naming(("invoice_payment",), [key])
     told = [*payments, *around.rows([key])]
-    charges = {row.key: row for row in around.naming(("charge",), {key, *_ways("payment_intent", told)})}
-    charges |= {row.key: row for row in around.rows(_ways("charge", told))}
+    ways = {key, *_ways("payment_intent", told), *_ways("charge", told)}
+    money = {row.key: row for row in (*around.naming(_MONEY, ways), *around.rows(_ways("charge", told)))}
+    held = [as_held(money[key]) for key in sorted(money) if money[key].body is not None]
     return replace(
         billing,
-        charges=tuple(as_held(charges[key]) for key in sorted(charges) if charges[key].body is not None),
+        charges=tuple(one for one in held if one.type == "charge"),
+        refunds=tuple(one for one in held if one.type == "refund"),
         invoice_payments=tuple(as_held(payment) for payment in payments if payment.body is not None),
     )
 

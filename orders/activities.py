@@ -56,10 +56,14 @@ def of_change(order: Order, before: State | None, telling: Telling) -> Iterator[
     if now.is_paid and not was.is_paid:
         paid_at = order.paid_at or telling.occurred_at
         yield _activity(order, Kind.ORDER_PAID, "paid", f"Order of {amount} paid", paid_at, telling)
-    if now.refunded and now.refunded != was.refunded:
+    if now.refunded > was.refunded:
         returned = "refunded" if now.refunded >= order.total else f"refunded by {_money(now.refunded, order)}"
         slot = f"refunded:{now.refunded}"
         yield _activity(order, Kind.ORDER_REFUNDED, slot, f"Order of {amount} {returned}", telling.occurred_at, telling)
+    if now.refunded < was.refunded:
+        words = f"Order of {amount}: refund of {_money(was.refunded - now.refunded, order)} failed"
+        slot = f"refund_failed:{was.refunded}:{now.refunded}"
+        yield _activity(order, Kind.ORDER_REFUND_FAILED, slot, words, telling.occurred_at, telling)
     if now.is_disputed and not was.is_disputed:
         words = f"Order of {amount} disputed"
         yield _activity(order, Kind.ORDER_DISPUTED, "disputed", words, telling.occurred_at, telling)

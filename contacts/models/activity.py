@@ -21,6 +21,7 @@ class Kind(models.TextChoices):
     ORDER_CREATED = "order.created", "Order created"
     ORDER_PAID = "order.paid", "Order paid"
     ORDER_REFUNDED = "order.refunded", "Order refunded"
+    ORDER_REFUND_FAILED = "order.refund_failed", "Refund failed"
     ORDER_DISPUTED = "order.disputed", "Order disputed"
     RECURRING_PAYMENT_CREATED = "recurring_payment.created", "Recurring payment created"
     RECURRING_PAYMENT_UPDATED = "recurring_payment.updated", "Recurring payment updated"

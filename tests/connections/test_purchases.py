@@ -242,6 +242,31 @@ def test_refunds_count_where_the_charge_is_older_and_failed_ones_do_not() -> Non
     assert made(invoice(), fixture("invoice_payment", invoice="in_1"), refund).values["refunded"] == 900
 
 
+@pytest.mark.parametrize(
+    ("said", "charge_at", "refunds", "expected"),
+    [
+        (900, 60, [("re_1", "failed", 900, 60, 90)], 0),
+        (900, 60, [("re_1", "canceled", 900, 60, 60)], 0),
+        (1400, 60, [("re_1", "failed", 900, 50, 90)], 500),
+        (1400, 60, [("re_1", "failed", 900, 50, 90), ("re_2", "succeeded", 500, 55, 60)], 500),
+        (500, 100, [("re_1", "failed", 900, 60, 90)], 500),
+        (500, 50, [("re_1", "failed", 900, 60, 90)], 500),
+        (500, 90, [("re_1", "failed", 900, 60, 90), ("re_2", "succeeded", 500, 55, 60)], 500),
+    ],
+    ids=["all of it", "in the same second", "others are not held", "others are held", "the charge was read since",
+         "the charge is from before", "the charge was read in that second"],
+)  # fmt: skip
+def test_a_refund_that_fails_later_is_none(
+    said: int, charge_at: int, refunds: list[tuple[str, str, int, int, int]], expected: int
+) -> None:
+    """A refund: id, status, amount, when it was made and when we last heard of it, in seconds."""
+    told = [
+        held(fixture("refund", id=id_, charge="ch_1", amount=amount, status=status, created=CREATED + made_at), at=at)
+        for id_, status, amount, made_at, at in refunds
+    ]
+    assert made(held(charge(amount_refunded=said), at=charge_at), *told).values["refunded"] == expected
+
+
 def test_an_order_goes_by_the_highest_id_that_is_known_even_if_only_by_name() -> None:
     assert made(charge("2020-08-27", invoice="in_9", payment_intent="pi_1")).external_id == "in_9"
     assert made(charge(payment_intent="pi_1")).external_id == "pi_1"

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from connections.models import Resource
+from connections.models import Resource, SyncLogEntry
 from contacts.models import Activity, Contact
 from orders.export import order_rows
 from orders.models import Order
+from recurring_payments.models import RecurringPayment
 from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.conftest import account, connect, deliver, live_hook, stripe, work  # noqa: F401  (fixtures)
 
@@ -102,6 +103,36 @@ def test_refunds_and_a_dispute_reach_the_order_and_its_timeline(
     assert seen == ["paid", "partially_refunded", "refunded"]
     assert sorted(Order.objects.values_list("status", "refunded")) == [("disputed", 0), ("refunded", 5000)]
     assert kinds().count("order.refunded") == 2 and kinds().count("order.disputed") == 1
+
+
+@pytest.mark.parametrize("batches", [2, 1], ids=["told days later", "all at once"])
+def test_a_refund_that_fails_later_leaves_the_order_paid(
+    everything: None,
+    connect: Connect,  # noqa: F811
+    account: SandboxAccount,  # noqa: F811
+    deliver: Deliver,  # noqa: F811
+    batches: int,
+) -> None:
+    """Stripe tells of the refund alone; order, recurring payment and timeline are right again."""
+    connect("subscription")
+    customer = account.create_customer(email="ana@example.com")
+    account.subscribe(customer["id"], amount=5000, currency="eur", product="Pro plan")
+    deliver()
+    [charge] = account.objects("charge")
+    account.refund(charge["id"], amount=1000)
+    refund = account.refund(charge["id"], amount=4000)
+    if batches == 2:
+        deliver()
+        assert (Order.objects.get().status, Order.objects.get().refunded) == ("refunded", 5000)
+        assert RecurringPayment.objects.get().last_payment_status == "REFUNDED"
+    account.play("fail_refund", refund=refund["id"])
+    deliver()
+    assert (Order.objects.get().status, Order.objects.get().refunded) == ("partially_refunded", 1000)
+    assert RecurringPayment.objects.get().last_payment_status == "PARTIALLY_REFUNDED"
+    told = list(Activity.objects.filter(kind="order.refund_failed").values_list("summary", flat=True))
+    assert told == (["Order of 50.00 EUR: refund of 40.00 EUR failed"] if batches == 2 else [])
+    assert kinds().count("order.refunded") == 1
+    assert not SyncLogEntry.objects.filter(event_type__startswith="refund.").exists()
 
 
 def test_history_brings_orders_without_starting_automations(

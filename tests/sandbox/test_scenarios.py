@@ -105,6 +105,15 @@ def test_refunds_in_part_and_in_full(account: SandboxAccount) -> None:
         account.refund(charge["id"], 1)
 
 
+def test_a_refund_fails_after_all(account: SandboxAccount) -> None:
+    charge = account.charge(amount=1000)
+    refund = account.refund(charge["id"])
+    assert played(account, "fail_refund", refund=refund["id"]) == ["refund.updated", "refund.failed"]
+    assert account.objects("refund")[0]["status"] == "failed"
+    after = account.objects("charge")[0]
+    assert (after["amount_refunded"], after["refunded"]) == (0, False)
+
+
 def test_a_dispute_is_opened_and_lost(account: SandboxAccount) -> None:
     charge = account.charge()
     sent = played(account, "dispute", charge=charge["id"])

@@ -18,6 +18,7 @@ class Billing:
     held: dict[str, HeldObject] = field(default_factory=dict)
     invoices: tuple[HeldObject, ...] = ()
     charges: tuple[HeldObject, ...] = ()
+    refunds: tuple[HeldObject, ...] = ()
     invoice_payments: tuple[HeldObject, ...] = ()
     sessions: tuple[HeldObject, ...] = ()
 

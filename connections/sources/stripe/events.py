@@ -71,6 +71,10 @@ _MONEY = (
     "charge.refunded",
     "charge.dispute.created",
     "charge.dispute.closed",
+    # One that fails later is told by these alone.
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
     "invoice_payment.paid",
 )
 _INVOICE = (

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from connections.sources.base import HeldObject, Json
-from connections.sources.stripe import purchase_items, shapes
+from connections.sources.stripe import purchase_items, refunds, shapes
 from connections.sources.stripe.purchase_parts import TYPES, Parts, integer, parts_of
 from orders.models import Status
 from orders.records import Item
@@ -31,7 +31,6 @@ _PRECEDENCE = (
     Status.CANCELLED,
 )
 _WON = ("won", "warning_closed", "prevented")
-_RETURNED = ("succeeded", "pending", "requires_action")
 
 
 @dataclass(frozen=True)
@@ -109,18 +108,10 @@ def _amounts(parts: Parts, total: int) -> Json:
 
 
 def _refunded(parts: Parts) -> int:
-    """By the charges, or by the refunds where those tell more: a charge we hold may be the older."""
-    returned = {c.id: integer(c.body.get("amount_refunded")) or 0 for c in parts.paying}
-    by_refund: dict[str, int] = {}
-    for refund in parts.refunds:
-        if refund.body.get("status") in _RETURNED:
-            charge = shapes.id_of(refund.body.get("charge")) or shapes.id_of(refund.body.get("payment_intent"))
-            by_refund[charge] = by_refund.get(charge, 0) + (integer(refund.body.get("amount")) or 0)
-    known = {charge.id for charge in parts.charges}
-    for charge, amount in by_refund.items():
-        if charge in returned or charge not in known:
-            returned[charge] = max(returned.get(charge, 0), amount)
-    return sum(returned.values())
+    """What went back of charges that brought money, or that we only know by their refunds."""
+    unpaid = {charge.id for charge in parts.charges} - {charge.id for charge in parts.paying}
+    returned = refunds.returned(parts.paying, parts.refunds)
+    return sum(amount for charge, amount in returned.items() if charge not in unpaid)
 
 
 def _status(parts: Parts, total: int) -> Status:

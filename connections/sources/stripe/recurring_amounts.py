@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from connections.sources.base import HeldObject, Json
-from connections.sources.stripe import item_prices, shapes
+from connections.sources.stripe import item_prices, refunds, shapes
 from connections.sources.stripe.billing import Billing, birth, integer, latest_invoice, next_item, sum_of, whole
 from recurring_payments.models import Interval, PaymentStatus
 
@@ -44,7 +44,7 @@ def last_payment(billing: Billing) -> Json:
     attempted = shapes.moment(newest) or shapes.moment(shapes.get(invoice, "status_transitions", "finalized_at"))
     if told == "paid":
         return {
-            "last_payment_status": _refunded(charges) or PaymentStatus.COMPLETED,
+            "last_payment_status": _refunded(charges, billing.refunds) or PaymentStatus.COMPLETED,
             "last_payment_date": shapes.moment(paid_at) or shapes.moment(newest),
         }
     if told == "uncollectible" or (told == "open" and invoice.get("attempted")):
@@ -53,12 +53,13 @@ def last_payment(billing: Billing) -> Json:
     return {"last_payment_status": PaymentStatus.PENDING if waits else "", "last_payment_date": None}
 
 
-def _refunded(charges: Iterable[HeldObject]) -> str:
-    paid = [charge.body for charge in charges if charge.body.get("status") == "succeeded"]
-    returned = sum(integer(body.get("amount_refunded")) or 0 for body in paid)
+def _refunded(charges: Iterable[HeldObject], told: Iterable[HeldObject]) -> str:
+    paid = [charge for charge in charges if charge.body.get("status") == "succeeded"]
+    amounts = refunds.returned(paid, told)
+    returned = sum(amounts[charge.id] for charge in paid)
     if not returned:
         return ""
-    paid_in_all = sum(integer(body.get("amount")) or 0 for body in paid)
+    paid_in_all = sum(integer(charge.body.get("amount")) or 0 for charge in paid)
     return PaymentStatus.REFUNDED if returned >= paid_in_all else PaymentStatus.PARTIALLY_REFUNDED
 
 

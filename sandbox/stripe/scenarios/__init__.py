@@ -47,6 +47,7 @@ SCENARIOS: dict[str, Callable[..., Json]] = {
     "void_invoice": invoicing.void,
     "one_off_charge": checkout.one_off_charge,
     "refund": refunds.refund,
+    "fail_refund": refunds.fail_refund,
     "dispute": refunds.dispute,
     "close_dispute": refunds.close_dispute,
     "buy": checkout.buy,

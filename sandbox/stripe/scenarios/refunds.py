@@ -29,6 +29,21 @@ def refund(book: "Book", charge: str, amount: int | None = None, reason: str | N
     return row
 
 
+def fail_refund(book: "Book", refund: str, reason: str = "expired_or_canceled_card") -> Json:
+    """A refund that seemed to succeed did not reach the customer; the money is back with the merchant.
+
+    Events: refund.updated, refund.failed. No event tells of the charge, which counts it no more.
+    """
+    row = book.must(refund)
+    charge = book.must(row["charge"])
+    returned = charge["amount_refunded"] - row["amount"]
+    book.update(charge, None, amount_refunded=returned, refunded=False)
+    failed = book.update(row, None, status="failed", failure_reason=reason)
+    book.emit("refund.updated", failed, {"status": row["status"]})
+    book.emit("refund.failed", failed)
+    return failed
+
+
 def dispute(book: "Book", charge: str, reason: str = "fraudulent", status: str = "needs_response") -> Json:
     """The cardholder disputes a charge; it can be born already `lost`."""
     obj = book.must(charge)
