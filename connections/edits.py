@@ -21,6 +21,6 @@ def of(batch: list[Incoming], outcomes: list[Outcome]) -> dict[str, list[Edit]]:
         if record.before and not outcome.waits_for:
             told = Told(record.occurred_at, incoming.via, incoming.key)
             found.setdefault(record.key, []).append(
-                Edit(record.before, record.after, told, record.key in outcome.stored)
+                Edit(record.before, record.after, told, record.key in outcome.stored and not outcome.late)
             )
     return found

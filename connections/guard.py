@@ -9,15 +9,20 @@ from connections.models import RemoteObject
 from connections.sources.base import ObjectState
 from connections.sources.stripe import order
 
+# Objects for which the time of their newest event counts.
+_DATED = ("subscription",)
+
 
 class Verdict(Enum):
     """`WANTED`: the payloads do not tell which state is newer, so the object is fetched.
 
-    `ENRICHED`: ours is kept, but for parts it lacked. `HELD`: it came along with something else and says nothing new.
+    `ENRICHED`: ours is kept, but for parts it lacked. `LATE`: ours is kept, but it is the newest that an event told.
+    `HELD`: it came along with something else and says nothing new.
     """
 
     TAKEN = "taken"
     ENRICHED = "enriched"
+    LATE = "late"
     STALE = "stale"
     WANTED = "wanted"
     HELD = "held"
@@ -43,7 +48,7 @@ def consider(row: RemoteObject, state: ObjectState, refs: list[str]) -> Verdict:
     verdict = _enrich(row, state, _judge(row, state))
     if verdict is Verdict.TAKEN:
         row.refs = refs
-    return verdict
+    return _date(row, state, verdict)
 
 
 def _judge(row: RemoteObject, state: ObjectState) -> Verdict:
@@ -75,6 +80,14 @@ def _enrich(row: RemoteObject, state: ObjectState, verdict: Verdict) -> Verdict:
         return verdict
     row.body = body
     return Verdict.ENRICHED
+
+
+def _date(row: RemoteObject, state: ObjectState, verdict: Verdict) -> Verdict:
+    """Note the newest event about the object, whatever became of the state it told: what was read has no such time."""
+    if not state.event_id or row.type not in _DATED or (row.event_at and state.as_of <= row.event_at):
+        return verdict
+    row.event_at = state.as_of
+    return Verdict.LATE if verdict is Verdict.STALE else verdict
 
 
 def _suspicious(row: RemoteObject, state: ObjectState) -> bool:

@@ -23,7 +23,7 @@ from contacts import records as contacts
 from contacts.fields import targets
 from contacts.records import ContactRecord
 
-STORED = (Verdict.TAKEN, Verdict.ENRICHED)
+STORED = (Verdict.TAKEN, Verdict.ENRICHED, Verdict.LATE)
 
 
 def ingest(
@@ -61,7 +61,7 @@ def ingest(
         # What came along counts only if it changed: everybody's price must not bring everybody's subscription anew.
         kept = {s.key for s, verdict in zip(group, told, strict=True) if verdict in STORED}
         own = {s.key for s, verdict in zip(group[:1], told, strict=False) if importing or verdict is Verdict.HELD}
-        outcome.stored = kept | own
+        outcome.stored, outcome.late = kept | own, told[:1] == [Verdict.LATE]
         own_verdicts.append(told[0] if told else None)
     behind = {s.key: _read(connection, s) for s, verdict in zip(along, verdicts, strict=True) if verdict in STORED}
     _note_missing(work, batch, outcomes, own_verdicts)

@@ -34,7 +34,8 @@ class Held:
 def as_held(row: RemoteObject) -> HeldObject:
     """The row as mapping reads it. The row must have a body."""
     as_of = row.as_of or datetime.fromtimestamp(0, UTC)
-    return HeldObject(row.type, row.external_id, as_of, row.body or {}, bool(row.deleted_at), row.event_type)
+    body, is_gone = row.body or {}, bool(row.deleted_at)
+    return HeldObject(row.type, row.external_id, as_of, body, is_gone, row.event_type, row.event_at)
 
 
 def hold(
@@ -236,6 +237,7 @@ _STATE = [
     "previous",
     "event_id",
     "event_type",
+    "event_at",
     "api_version",
     "deleted_at",
     "wanted_at",

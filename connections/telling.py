@@ -78,7 +78,7 @@ def conclude(outcome: Outcome, result: ContactOutcome, verdict: Verdict | None) 
     notes = list(result.notes)
     if result.result == contacts.SKIPPED:
         notes.append(NO_EMAIL)
-    elif verdict is Verdict.STALE and result.result == contacts.UNCHANGED:
+    elif verdict in (Verdict.STALE, Verdict.LATE) and result.result == contacts.UNCHANGED:
         outcome.result = Result.STALE
         notes.append("a newer state of this object was already known")
     outcome.reason = " ".join(notes)

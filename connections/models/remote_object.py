@@ -22,6 +22,7 @@ class RemoteObject(models.Model):
     event_id = models.CharField(max_length=255, blank=True, default="", help_text="the event it came with, or empty")
     event_type = models.CharField(max_length=120, blank=True, default="")
     api_version = models.CharField(max_length=60, blank=True, default="")
+    event_at = models.DateTimeField(null=True, blank=True, help_text="of the newest event about it, where that counts")
     body = JSONTextField(null=True, blank=True)
     refs = ArrayField(
         models.CharField(max_length=300), default=list, blank=True, help_text="keys of the objects its body names"

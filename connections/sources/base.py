@@ -55,7 +55,8 @@ class ObjectState:
 class HeldObject:
     """What we hold of an object: mapping reads only these. `gone`: deleted, or not to be had from the source.
 
-    `event_type`: the event its state came with; "" for one that was read.
+    `event_type`: the event its state came with; "" for one that was read. `event_at`: when the newest event about it
+    happened, for kinds where that counts; None if none has come.
     """
 
     type: str
@@ -64,6 +65,7 @@ class HeldObject:
     body: Json
     gone: bool = False
     event_type: str = ""
+    event_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def _dates(billing: Billing) -> Json:
         "anchor_date": shapes.moment(body.get("billing_cycle_anchor")),
         "cancelled_date": shapes.moment(body.get("canceled_at")),
         "store_created_date": shapes.moment(body.get("created")),
-        "store_modified_date": billing.subscription.as_of,
+        "store_modified_date": billing.subscription.event_at,
     }
 
 
