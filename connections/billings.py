@@ -34,7 +34,7 @@ def billings_of(connection: Connection, around: Neighbourhood, subscriptions: li
 def worth_reading(billing: Billing) -> Iterator[str]:
     """Keys of objects that no event of a subscription brings in time; of all that may pay only what does."""
     for key in shapes.references(billing.subscription.body):
-        if key.startswith(("product:", "discount:")):
+        if key.startswith(("product:", "discount:", "subscription_schedule:")):
             yield key
     for reference in method_references(billing)[:1]:
         yield f"payment_method:{shapes.id_of(reference)}"

@@ -35,7 +35,7 @@ AT_ONCE = 1000
 AT_ONCE_EACH = 200
 ORDER_RESOURCES = ("charge", "invoice", "checkout_session")
 # Objects that are shared or live on; a purchase ends at them.
-_SHARED = ("customer", "product", "price", "payment_method", "discount", "coupon")
+_SHARED = ("customer", "product", "price", "payment_method", "discount", "coupon", "subscription_schedule")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ _PATHS = {
     "price": "/v1/prices/{}",
     "product": "/v1/products/{}",
     "coupon": "/v1/coupons/{}",
+    "subscription_schedule": "/v1/subscription_schedules/{}",
     "refund": "/v1/refunds/{}",
     "dispute": "/v1/disputes/{}",
 }

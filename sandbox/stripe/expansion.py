@@ -29,6 +29,7 @@ RIGHTS = {
     "product": "product",
     "refund": "charge",
     "subscription": "subscription",
+    "subscription_schedule": "subscription",
 }
 
 

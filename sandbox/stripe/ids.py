@@ -11,6 +11,7 @@ TYPES_BY_PREFIX = {
     "in": "invoice",
     "inpay": "invoice_payment",
     "sub": "subscription",
+    "sub_sched": "subscription_schedule",
     "pi": "payment_intent",
     "pm": "payment_method",
     "card": "card",
@@ -44,4 +45,5 @@ def object_id(prefix: str, seed: str) -> str:
 
 def type_of(object_id: str) -> str | None:
     """The object type an id's prefix speaks of, or None when the prefix is not one of ours."""
-    return TYPES_BY_PREFIX.get(object_id.partition("_")[0])
+    known = TYPES_BY_PREFIX.get(object_id.rpartition("_")[0])
+    return known or TYPES_BY_PREFIX.get(object_id.partition("_")[0])

@@ -26,6 +26,7 @@ RESOURCES = {
     "prices": ("price", "plan"),
     "products": ("product", "product"),
     "refunds": ("refund", "charge"),
+    "subscription_schedules": ("subscription_schedule", "subscription"),
     "subscriptions": ("subscription", "subscription"),
 }
 """Path to object type and to the middle word of the `rak_…` permission."""

@@ -98,6 +98,9 @@ _BEHIND_IDS = (
     "customer.discount.created",
     "customer.discount.updated",
     "coupon.updated",
+    "subscription_schedule.updated",
+    "subscription_schedule.released",
+    "subscription_schedule.canceled",
 )
 SUPPORTING: dict[str, tuple[str, ...]] = {
     "charge": (*_CUSTOMER, *_MONEY),

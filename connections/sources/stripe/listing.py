@@ -34,14 +34,14 @@ class Listing:
             try:
                 return client.get(self.path, **params, **self.asking(without))
             except SourceError as error:
-                refused = error.permission if error.permission in {*optional, "", self.permission} else _CARDS_OF_OLD
+                refused = error.permission if error.permission in {*optional, "", self.permission} else _UNSURE
                 if refused not in optional - set(without):
                     raise
                 missing.append(refused)
 
 
 # Stripe does not say which right these need, so a refusal that names none of the others counts for them.
-_CARDS_OF_OLD = "rak_source_read"
+_UNSURE = "rak_source_read"
 _CUSTOMER = ("data.customer", "rak_customer_read")
 LISTINGS: dict[str, Listing] = {
     "charge": Listing("/v1/charges", "rak_charge_read", expansions=(_CUSTOMER,)),
@@ -55,10 +55,11 @@ LISTINGS: dict[str, Listing] = {
             _CUSTOMER,
             ("data.customer.invoice_settings.default_payment_method", "rak_payment_method_read"),
             ("data.default_payment_method", "rak_payment_method_read"),
-            ("data.customer.default_source", _CARDS_OF_OLD),
+            ("data.customer.default_source", _UNSURE),
             ("data.latest_invoice.payments", "rak_invoice_read"),
             ("data.discounts.source.coupon", "rak_coupon_read"),
             ("data.items.data.discounts", "rak_coupon_read"),
+            ("data.schedule", _UNSURE),
         ),
     ),
     # The payments tie an invoice to the charges that paid it.

@@ -118,7 +118,7 @@ def _identity(billing: Billing, customer: Json, status_map: dict[str, str]) -> J
             shapes.text((metadata or {}).get("external_id"))
             or (shapes.text(session.body.get("client_reference_id")) if session else "")
         )[:500],
-        "total_cycles": total_cycles(body),
+        "total_cycles": total_cycles(billing),
     }
 
 

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from connections.sources.base import HeldObject, Json
 from connections.sources.stripe import item_prices, refunds, shapes
-from connections.sources.stripe.billing import Billing, birth, integer, latest_invoice, next_item, sum_of, whole
+from connections.sources.stripe.billing import (
+    Billing,
+    birth,
+    held_body,
+    integer,
+    latest_invoice,
+    next_item,
+    sum_of,
+    whole,
+)
 from recurring_payments.models import Interval, PaymentStatus
 
 _CYCLES = ("subscription_create", "subscription_cycle")
@@ -148,14 +158,24 @@ def _billed(item: Json, invoice: Json) -> int | None:
     return sum(integer(line.amount) or 0 for line in lines if line.price == price) if invoice else None
 
 
-def total_cycles(body: Json) -> int:
-    """Cycles from the start to a set end; 0 without one."""
-    start, end = body.get("start_date") or body.get("created"), body.get("cancel_at")
+def total_cycles(billing: Billing) -> int:
+    """Cycles from the start to a set end, by itself or by its schedule; 0 without one."""
+    body = billing.subscription.body
+    start, end = body.get("start_date") or body.get("created"), body.get("cancel_at") or _scheduled_end(billing)
     recurring = item_prices.recurrence(next_item(body))
     days = _DAYS.get(shapes.text(recurring.get("interval")))
     if not isinstance(start, int) or not isinstance(end, int) or not days or end <= start:
         return 0
     return max(1, round((end - start) / 86_400 / days / (whole(recurring.get("interval_count")) or 1)))
+
+
+def _scheduled_end(billing: Billing) -> Any:
+    """When the last phase of a schedule ends that ends its subscription, too; None for one that lets it go on."""
+    schedule = held_body(billing, "subscription_schedule", billing.subscription.body.get("schedule"))
+    if schedule.get("end_behavior") != "cancel" or schedule.get("status") in ("canceled", "released"):
+        return None
+    ends = [end for phase in schedule.get("phases") or [] if isinstance(end := shapes.get(phase, "end_date"), int)]
+    return max(ends, default=None)
 
 
 def _quantity(body: Json) -> int | None:

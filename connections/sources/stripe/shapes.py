@@ -218,6 +218,7 @@ _REFERENCES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("payment_method", ("default_payment_method",)),
         ("payment_method", ("default_source",)),
         ("invoice", ("latest_invoice",)),
+        ("subscription_schedule", ("schedule",)),
     ),
     "invoice": (("customer", ("customer",)), ("payment_intent", ("payment_intent",)), ("charge", ("charge",))),
     "charge": (

@@ -27,6 +27,7 @@ _HELD = {
     "payment_intent",
     "discount",
     "coupon",
+    "subscription_schedule",
     *cards.OLD,
 }
 _RESOURCE_OF = {

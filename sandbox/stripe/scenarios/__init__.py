@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import seeds
 from ..forms import Json
-from . import catalogue, checkout, customers, invoicing, oddities, refunds, renewals, subscriptions
+from . import catalogue, checkout, customers, invoicing, oddities, refunds, renewals, schedules, subscriptions
 
 if TYPE_CHECKING:
     from ..book import Book
@@ -32,6 +32,7 @@ SCENARIOS: dict[str, Callable[..., Json]] = {
     "add_coupon": catalogue.add_coupon,
     "subscribe": subscriptions.subscribe,
     "modify_subscription": subscriptions.modify_by_id,
+    "schedule": schedules.schedule,
     "cancel": subscriptions.cancel,
     "pause_collection": subscriptions.pause_collection,
     "resume_collection": subscriptions.resume_collection,
