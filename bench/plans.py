@@ -36,6 +36,7 @@ _SHARED = (
 ASKED = {
     "recurring payments": (
         *_SHARED,
+        "product=plan+37",
         "status=active",
         "status=trial",
         "status=pending",
