@@ -19,6 +19,7 @@ from recurring_payments.filters import RecurringPaymentFilter
 from recurring_payments.models import RecurringPayment
 from tests.orders.conftest import bought, order_record
 from tests.recurring_payments.rows import payment
+from tests.waiting import eventually
 
 ROWS = 10_000
 FILTERS = {"recurring payments": RecurringPaymentFilter, "orders": OrderFilter}
@@ -36,11 +37,19 @@ def crowded(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
             payment(ana)
             bought(order_record(contact=ana.pk))
             first = crowd.customers(ROWS // 2, ROWS, ROWS, mixture.MADE)
-            crowd.settle()
+            eventually(settled)
             yield first
         finally:
             with connection.cursor() as cursor:
                 cursor.execute(f"truncate {', '.join(TABLES)} restart identity cascade")
+
+
+def settled() -> bool:
+    """Whether vacuum found every row to be seen by all. PostgreSQL's own analysis, while it runs, sees what was."""
+    crowd.settle()
+    with connection.cursor() as cursor:
+        cursor.execute("select bool_and(relallvisible = relpages) from pg_class where relname = any(%s)", [TABLES])
+        return bool(cursor.fetchone()[0])
 
 
 # Reading one after the other is as quick as by any index where nearly all are counted: an order has a third of a KB.
