@@ -2,7 +2,7 @@
 
 import time
 
-from . import demo_stories, passing
+from . import demo_showcase, demo_stories, passing
 from .keys import make_secret
 from .objects.webhooks import webhook_endpoint
 from .world import Account, World
@@ -64,6 +64,8 @@ def build() -> World:
     demo_stories.tell(northwind.books[True], demo_stories.STUDIO, 300, seed=1)
     demo_stories.tell(harbour.books[True], demo_stories.COFFEE, 120, seed=2)
     demo_stories.tell(harbour.books[False], demo_stories.COFFEE, 24, seed=3)
+    demo_showcase.show(northwind.books[True], ("Print box", 2400), tax_percent=19)
+    demo_showcase.show(harbour.books[True], ("Monthly crate", 3800), tax_percent=20)
     passing.catch_up(world)
     return world
 

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from .demo_showcase import shipping_of
 from .objects import billing
 from .scenarios import renewals, subscriptions
 
@@ -80,7 +81,7 @@ def _renew(book: "Book", row_id: str) -> None:
     elif _dice(book, row_id).random() < FAILING:
         renewals.fail_payment(book, row_id)
     else:
-        renewals.renew(book, row_id)
+        renewals.renew(book, row_id, shipping=shipping_of(book.must(row_id)))
 
 
 def _end_trial(book: "Book", row_id: str) -> None:
