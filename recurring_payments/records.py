@@ -166,11 +166,15 @@ def _activity(
 ) -> NewActivity:
     status = Status(row.normalized_status).label.lower()
     told = {change["field"]: (change["old"], change["new"]) for change in changes}
+    occurred_at = record.occurred_at
+    if kind is Kind.RECURRING_PAYMENT_CREATED and record.silent:
+        # History tells of it long after it began; nobody reacts to that any more.
+        occurred_at = row.store_created_date or occurred_at
     summary = words.started(row) if kind is Kind.RECURRING_PAYMENT_CREATED else words.updated(row, told)
     return NewActivity(
         contact_id=row.contact_id,
         kind=kind,
-        occurred_at=record.occurred_at,
+        occurred_at=occurred_at,
         summary=summary,
         origin=record.origin,
         dedupe=f"{record.key}:{kind.value}:{row.store_recurring_payment_id}",

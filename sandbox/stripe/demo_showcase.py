@@ -2,7 +2,7 @@
 that failed. Told of customers who had bought nothing before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .forms import Json
@@ -22,7 +22,7 @@ def show(book: "Book", box: tuple[str, int], tax_percent: float) -> None:
     """`box`: what the shop sends every month, and its price in the smallest unit."""
     with book.at(book.now() - AGE):
         friends = add_coupon(book, id="FRIENDS10", percent_off=10, duration="forever", name="FRIENDS10")["id"]
-    tellers = (
+    tellers: tuple[Callable[[str], object], ...] = (
         lambda customer: _gets_parcels(book, customer, box, tax_percent),
         lambda customer: _gets_parcels(book, customer, box, tax_percent, coupon=friends),
         lambda customer: _leaves_later(book, customer, box),

@@ -112,12 +112,13 @@ def test_a_field_is_dragged_and_everybody_sees_it(
     assert card.locator(kind.shown).first.inner_text().startswith(kind.label(ninth))
 
 
+@each_width
 @each_kind
 def test_a_field_is_moved_by_keys_and_keeps_the_focus(
-    open_page: OpenPage, marketer: User, ana: Contact, kind: Kind
+    open_page: OpenPage, marketer: User, ana: Contact, kind: Kind, width: int
 ) -> None:
     """B032."""
-    page = open_page(marketer, kind.url)
+    page = open_page(marketer, kind.url, viewport={"width": width, "height": 900})
     key = kind.order()[2]
     page.locator(f"#handle-{key}").focus()
     page.keyboard.press("ArrowUp")

@@ -15,7 +15,7 @@ from django.utils import timezone
 from contacts.models import Contact
 from recurring_payments.field_order import ORDER
 from recurring_payments.fields import BY_KEY
-from tests.recurring_payments.rows import payment
+from tests.recurring_payments.rows import payment, tell
 from users.models import User
 
 pytest.importorskip("playwright")
@@ -108,15 +108,48 @@ def test_in_a_small_window_details_stand_behind_three_dots(
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Actions for Pro plan"
 
 
-def test_details_work_without_javascript(open_page: OpenPage, marketer: User, ana: Contact) -> None:
-    page = open_page(marketer, ana.get_absolute_url(), javascript=False)
-    page.get_by_role("link", name="Details of Pro plan").click()
+@pytest.mark.parametrize("width", [1440, 390])
+def test_details_work_without_javascript(open_page: OpenPage, marketer: User, ana: Contact, width: int) -> None:
+    page = open_page(marketer, ana.get_absolute_url(), javascript=False, viewport={"width": width, "height": 900})
+    if width == 390:
+        page.get_by_role("button", name="Actions for Pro plan").click()
+        page.get_by_role("link", name="Details", exact=True).filter(visible=True).click()
+    else:
+        page.get_by_role("link", name="Details of Pro plan").click()
     assert page.get_by_role("heading", level=1).inner_text() == "Pro plan"
     assert page.get_by_role("link", name="Open in Stripe").get_attribute("href").endswith("sub_1QKd8eFzR4tXv0hQe2Wm9c")
     page.get_by_text("empty fields").click()
     assert page.get_by_text("Shipping address line 3").is_visible()
     page.get_by_role("link", name="Change field order").click()
     assert page.get_by_role("heading", level=1).inner_text() == "Recurring payment fields"
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_line_of_the_timeline_opens_what_it_is_about(
+    open_page: OpenPage, staff: User, ana: Contact, width: int
+) -> None:
+    """As a drawer over the page, and as a page of its own without JavaScript."""
+    row = ana.recurring_payments.get(name="Pro plan")
+    tell(row, {"payment_amount": (2900, 4900), "mrr_amount": (2900, 4900)})
+    line = "Pro plan: price went from 29.00 EUR to 49.00 EUR"
+    size = {"width": width, "height": 900}
+    page = open_page(staff, ana.get_absolute_url(), viewport=size, reduced_motion="reduce")
+    activity = page.get_by_role("region", name="Activity")
+    activity.get_by_text("2 fields").click()
+    assert activity.get_by_role("row", name="Payment amount").inner_text().split("\t") == [
+        "Payment amount",
+        "€29.00",
+        "€49.00",
+    ]
+    look(page, f"timeline-{width}", full_page=False)
+    activity.get_by_role("link", name=line).click()
+    page.get_by_role("dialog", name="Pro plan").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog", name="Pro plan").wait_for(state="detached")
+    expect(activity.get_by_role("link", name=line)).to_be_focused()
+    plain = open_page(staff, ana.get_absolute_url(), javascript=False, viewport=size)
+    plain.get_by_role("link", name=line).click()
+    assert plain.get_by_role("heading", level=1).inner_text() == "Pro plan"
 
 
 # --- List ---

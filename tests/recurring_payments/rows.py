@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-from contacts.models import Contact
+from common.origin import Origin
+from contacts.models import Activity, Contact, Kind
+from recurring_payments import words
 from recurring_payments.models import RecurringPayment
 
 PRO: dict[str, Any] = {
@@ -42,3 +44,17 @@ def payment(contact: Contact | None = None, number: int = 1, **values: Any) -> R
     """A saved recurring payment: the Pro plan, unless told otherwise. `number` makes its id."""
     about = PRO | {"store_recurring_payment_id": f"sub_{number}", "contact": contact} | values
     return RecurringPayment.objects.create(**about)
+
+
+def tell(row: RecurringPayment, changes: dict[str, tuple[Any, Any]]) -> None:
+    """Put a change on the timeline of its contact: field -> (old, new), as JSON has them."""
+    Activity.objects.create(
+        contact=row.contact,
+        kind=Kind.RECURRING_PAYMENT_UPDATED,
+        occurred_at=datetime.now(UTC),
+        summary=words.updated(row, changes),
+        changes=[{"field": name, "old": old, "new": new} for name, (old, new) in changes.items()],
+        data={"recurring_payment": row.pk, "currency": row.currency},
+        origin=Origin.WEBHOOK,
+        dedupe=f"told {row.pk}",
+    )

@@ -9,14 +9,12 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
-from common.origin import Origin
-from contacts.models import Activity, Contact, Kind
+from contacts.models import Contact
 from recurring_payments import words
 from recurring_payments.models import RecurringPayment
 from tests.orders.conftest import bought, order_record
-from tests.recurring_payments.rows import PRO, payment
+from tests.recurring_payments.rows import PRO, payment, tell
 
 Changes = dict[str, tuple[Any, Any]]
 DECEMBER, JANUARY = "2026-12-01T09:00:00+00:00", "2027-01-01T09:00:00+00:00"
@@ -95,19 +93,6 @@ def timeline(staff_client: Client, ana: Contact) -> Any:
     return read
 
 
-def told(contact: Contact, row: RecurringPayment, changes: Changes) -> None:
-    Activity.objects.create(
-        contact=contact,
-        kind=Kind.RECURRING_PAYMENT_UPDATED,
-        occurred_at=timezone.now(),
-        summary=words.updated(row, changes),
-        changes=[{"field": name, "old": old, "new": new} for name, (old, new) in changes.items()],
-        data={"recurring_payment": row.pk, "currency": row.currency},
-        origin=Origin.WEBHOOK,
-        dedupe=f"told {row.pk}",
-    )
-
-
 def cells(page: str) -> list[tuple[str, ...]]:
     """(field, before, after) of every change, without markup."""
     rows = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td></tr>", page)
@@ -128,7 +113,7 @@ def test_changed_fields_have_their_names_and_values_as_the_details_show_them(ana
         "last_payment_status": ("", "DECLINED"),
     }
     row = payment(ana)
-    told(ana, row, changes)
+    tell(row, changes)
     assert cells(timeline()) == [
         ("Recurring payment status", "Active", "Past due"),
         ("Store status", "active", "past_due"),
@@ -144,7 +129,7 @@ def test_changed_fields_have_their_names_and_values_as_the_details_show_them(ana
 
 def test_a_line_leads_to_the_drawer_of_the_recurring_payment_and_of_the_order(ana: Contact, timeline: Any) -> None:
     row = payment(ana)
-    told(ana, row, {"payment_amount": (2900, 4900)})
+    tell(row, {"payment_amount": (2900, 4900)})
     bought(order_record(contact=ana.pk))
     page = timeline()
     for url in (row.get_absolute_url(), ana.orders.get().get_absolute_url()):
