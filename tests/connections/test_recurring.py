@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,11 +11,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from common.origin import Origin
 from connections import fetching, inbox
 from connections.models import Connection, InboundEvent, Resource
 from connections.sources.base import HeldObject
-from connections.sources.stripe import recurring, translate
+from connections.sources.stripe import recurring
 from connections.sources.stripe.billing import Billing
 from contacts.models import Activity, Contact
 from recurring_payments.models import RecurringPayment
@@ -286,10 +283,6 @@ def test_published_shapes_of_every_version(version: str) -> None:
     assert found["store_customer_id"] and found["currency"] == (body.get("currency") or price["currency"]).upper()[:3]
 
 
-# Keys and times of ours.
-NOT_COMPARED = ("id", "contact_id", "created_at", "last_synced_at")
-
-
 @pytest.mark.django_db(transaction=True)
 class TestThroughTheSandbox:
     """The same by webhooks, polling and history."""
@@ -342,24 +335,6 @@ class TestThroughTheSandbox:
         assert (row.normalized_status, row.name, row.last_payment_status) == ("ACTIVE", "Mill Pro", "COMPLETED")
         assert row.payment_method_expiration and row.contact
 
-    @pytest.mark.parametrize("seed", range(6))
-    def test_any_order_and_any_duplication_ends_the_same(
-        self, account: SandboxAccount, stripe: Sandbox, connect: Connect, live_hook: None, seed: int
-    ) -> None:
-        """Issue 2, point 4."""
-        connect("subscription")
-        self.life(account, stripe)
-        stripe.deliver()
-        work()
-        ordered = self.state()
-        events = [json.dumps(event).encode() for event in account.events()]
-        chance = random.Random(seed)  # noqa: S311
-        mixed = events + chance.sample(events, len(events) // 2)
-        chance.shuffle(mixed)
-        self.forget()
-        self.receive(Connection.objects.get(), mixed, chance)
-        assert self.state() == ordered
-
     def test_renewals_cost_no_calls(
         self, account: SandboxAccount, stripe: Sandbox, connect: Connect, live_hook: None
     ) -> None:
@@ -380,27 +355,6 @@ class TestThroughTheSandbox:
         calls = len(stripe.requests("/v1/"))
         assert events > 100 and calls * 1000 <= events * 20, f"{calls} calls for {events} events"
         assert not InboundEvent.objects.exclude(state__in=["done", "ignored"]).exists()
-
-    def state(self) -> dict[str, Any]:
-        row = RecurringPayment.objects.values().get()
-        return {k: v for k, v in row.items() if k not in NOT_COMPARED}
-
-    def forget(self) -> None:
-        from connections.models import RemoteObject, SyncLogEntry
-
-        for model in (RecurringPayment, Activity, SyncLogEntry, InboundEvent, RemoteObject, Contact):
-            model.objects.all().delete()
-
-    def receive(self, connection: Connection, bodies: list[bytes], chance: random.Random) -> None:
-        for size in itertools.cycle((1, 3, 7)):
-            batch, bodies = bodies[:size], bodies[size:]
-            for body in batch:
-                inbox.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
-            inbox.drain()
-            fetching.drain()
-            if not bodies:
-                break
-        inbox.drain()
 
     def test_the_status_map_is_the_users(
         self, account: SandboxAccount, stripe: Sandbox, connect: Connect, live_hook: None, marketer_client: Client
