@@ -27,10 +27,10 @@ class Move:
 
 @dataclass(frozen=True)
 class Story:
-    """`addresses`: of each customer, who may share one. `merged`: how many moves lie before two contacts are merged."""
+    """`customers`: address, which two may share, and first move. `merged`: moves before two contacts are merged."""
 
     version: str
-    addresses: tuple[str, ...]
+    customers: tuple[tuple[str, str], ...]
     moves: tuple[Move, ...]
     merged: int | None = None
 
@@ -43,10 +43,11 @@ class Teller:
     moment: int
     customers: list[str] = field(default_factory=list)
 
-    def begin(self, addresses: tuple[str, ...]) -> None:
-        for number, email in enumerate(addresses):
+    def begin(self, customers: tuple[tuple[str, str], ...]) -> None:
+        for number, (email, first) in enumerate(customers):
             given = {"email": email, "name": f"Ada {chr(65 + number)}", "phone": f"+{number}"}
             self.customers.append(self._play("create_customer", **given)["id"])
+            self.tell(Move(first, number, 1))
 
     def tell(self, move: Move) -> None:
         self.moment += move.after
@@ -144,6 +145,8 @@ MOVES: dict[str, Callable[[Teller, str], None]] = {
     "is deleted": lambda t, who: t._play("delete_customer", customer=who) and None,
 }
 
+BEGINNINGS = ("subscribes", "subscribes for less", "tries", "cannot pay", "pays", "buys slowly", "changes")
+
 moves = st.builds(
     Move,
     what=st.sampled_from(list(MOVES)),
@@ -153,7 +156,9 @@ moves = st.builds(
 stories = st.builds(
     Story,
     version=st.sampled_from(VERSIONS),
-    addresses=st.lists(st.sampled_from(ADDRESSES), min_size=1, max_size=3).map(tuple),
-    moves=st.lists(moves, min_size=1, max_size=9).map(tuple),
-    merged=st.none() | st.integers(0, 9),
+    customers=st.lists(st.tuples(st.sampled_from(ADDRESSES), st.sampled_from(BEGINNINGS)), min_size=1, max_size=3).map(
+        tuple
+    ),
+    moves=st.lists(moves, min_size=2, max_size=9).map(tuple),
+    merged=st.none() | st.integers(0, 5),
 )

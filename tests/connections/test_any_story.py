@@ -123,7 +123,7 @@ def told(world: World, stripe: Sandbox, account: SandboxAccount, story: Story) -
     next(iter(world.accounts.values())).api_version = story.version
     stripe.set_clock(0)
     teller = Teller(account, int(time.time()) + 60)
-    teller.begin(story.addresses)
+    teller.begin(story.customers)
     cuts = []
     for number, move in enumerate(story.moves):
         if number == story.merged:
