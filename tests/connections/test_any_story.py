@@ -34,7 +34,7 @@ from users.models import User
 pytestmark = pytest.mark.django_db(transaction=True)
 EXAMPLES = int(os.environ.get("STORIES", "0"))
 STORIES = settings(
-    max_examples=EXAMPLES or 14,
+    max_examples=EXAMPLES or 10,
     derandomize=not EXAMPLES,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
