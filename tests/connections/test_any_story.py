@@ -64,6 +64,8 @@ def world() -> World:
 def stripe(world: World, settings: Any) -> Iterator[Sandbox]:
     with serve(world) as sandbox:
         settings.STRIPE_API_BASE = sandbox.base_url
+        # Many stories a second ask more than an account may; a read put off would be missed.
+        settings.STRIPE_RATE_LIMIT = 0
         sandbox.hold()
         yield sandbox
 
@@ -96,13 +98,13 @@ def test_any_story_in_any_order(
         receive(connection, [part])
     for kind in read:
         read_history(connection, kind)
-    ordered = state(story.version)
+    ordered = state(story.version, one_each(story))
     forget()
     for number, part in enumerate(parts):
         if number:
             unite(admin)
         mixed(connection, part, read if number == len(parts) - 1 else [], data)
-    assert differing(state(story.version), ordered) == {}
+    assert differing(state(story.version, one_each(story)), ordered) == {}
 
 
 def differing(found: dict[str, Any], ordered: dict[str, Any]) -> dict[str, Any]:
@@ -130,8 +132,8 @@ def told(world: World, stripe: Sandbox, account: SandboxAccount, story: Story) -
             cuts.append(len(account.events()))
         teller.tell(move)
     stripe.discard()
-    # What is read from now on is newer than all events.
-    stripe.set_clock(teller.moment - int(time.time()) + 5)
+    # What is read from now on is newer than all events, however slow the answer.
+    stripe.set_clock(teller.moment - int(time.time()) + 600)
     events = account.events()
     note("\n".join(f"{number}: {event['created']} {event['type']}" for number, event in enumerate(events)))
     bodies = [json.dumps(event).encode() for event in events]
@@ -187,14 +189,19 @@ def unite(by: User) -> None:
         merging.merge(found[ADDRESSES[0]].pk, found[ADDRESSES[1]].pk, by)
 
 
-def state(version: str) -> dict[str, Any]:
-    """Every derived row, without what is only ours."""
+def one_each(story: Story) -> bool:
+    """Has every contact one customer? Of several, the one we learnt of last fills its fields, and a read is late."""
+    addresses = [address for address, _ in story.customers]
+    return len(addresses) == len(set(addresses)) and story.merged is None
+
+
+def state(version: str, with_fields: bool = True) -> dict[str, Any]:
+    """Every derived row, without what is only ours; of contacts their fields too, if asked."""
     # Lines of old invoices hold their whole price, those of today its id: an invoice that had to be read knows less.
     unknown = () if version == API_VERSION else ("sku",)
     return {
         "contacts": sorted(
-            (c.email, c.first_name, c.last_name, c.phone, sorted(c.custom.items()), bool(c.merged_into_id))
-            for c in Contact.objects.all()
+            (c.email, bool(c.merged_into_id), *(_fields(c) if with_fields else ())) for c in Contact.objects.all()
         ),
         "tags": sorted(ContactTag.objects.values_list("contact__email", "tag__name")),
         "recurring": [_plain(row) for row in RecurringPayment.objects.order_by("store_recurring_payment_id").values()],
@@ -211,6 +218,10 @@ def state(version: str) -> dict[str, Any]:
             if reference.startswith(_PARTS) and not reference.startswith("invoice_payment")
         ),
     }
+
+
+def _fields(contact: Contact) -> tuple[Any, ...]:
+    return contact.first_name, contact.last_name, contact.phone, sorted(contact.custom.items())
 
 
 def _plain(row: dict[str, Any], *without: str) -> dict[str, Any]:
