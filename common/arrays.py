@@ -5,7 +5,7 @@ The driver asks each element for its way to be written, which was a tenth of an 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from struct import Struct
@@ -93,12 +93,15 @@ def array(type_: str, values: Sequence[Any]) -> Array:
     element = _ELEMENTS[type_]
     if not values:
         return _CLASSES[type_](values, _HEAD(0, 0, element.oid, 0, 0)[:12])
-    pack, has_null = element.pack, None in values
-    if has_null:
-        items: Iterable[bytes] = [_NULL if value is None else pack(value) for value in values]
+    pack, has_null, count = element.pack, None in values, len(values)
+    if values.count(values[0]) == count:
+        # The same for every row, as half of the columns are.
+        packed = (_NULL if has_null else pack(values[0])) * count
+    elif has_null:
+        packed = b"".join([_NULL if value is None else pack(value) for value in values])
     else:
-        items = map(pack, values)
-    return _CLASSES[type_](values, _HEAD(1, has_null, element.oid, len(values), 1) + b"".join(items))
+        packed = b"".join(map(pack, values))
+    return _CLASSES[type_](values, _HEAD(1, has_null, element.oid, count, 1) + packed)
 
 
 def texts(values: Sequence[str]) -> Array:

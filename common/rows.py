@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import psycopg
@@ -226,13 +227,18 @@ def _column(field: models.Field[Any, Any], rows: Sequence[models.Model]) -> Arra
     return array(_sent(field), _values(field, rows))
 
 
+_AS_IS = {str, type(None)}
+
+
 def _values(field: models.Field[Any, Any], rows: Sequence[models.Model]) -> Column:
-    values = [getattr(row, field.attname) for row in rows]
+    values = list(map(attrgetter(field.attname), rows))
     if isinstance(field, models.JSONField | JSONTextField):
         return [None if value is None else dumps(value) for value in values]
     if isinstance(field, ArrayField):
         return [None if value is None else literal(value) for value in values]
     if _sent(field) == "text":
+        if set(map(type, values)) <= _AS_IS:
+            return values
         return [value if value is None or isinstance(value, str) else str(value) for value in values]
     if isinstance(field, models.DateTimeField) and (field.auto_now or field.auto_now_add):
         # Only where nothing is set: who calls knows whether a reader sees a difference.

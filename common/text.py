@@ -39,6 +39,16 @@ def _storable_tree(value: Any) -> Any:
 _NUL = b"\\u0000"
 
 
+def storable_json(raw: bytes) -> Any:
+    """Parsed JSON whose texts can be stored; ValueError if it is none. Looks at each text only where one needs it."""
+    try:
+        parsed = loads(raw)
+    except ValueError:
+        # The quick parser refuses a lone surrogate, which is no reason to refuse what it stands in.
+        return _storable_tree(json.loads(raw, parse_constant=_refuse))
+    return _storable_tree(parsed) if _NUL in raw else parsed
+
+
 def loads(text: str | bytes | bytearray | memoryview) -> Any:
     """Parsed JSON; ValueError if it is none. Numbers beyond 64 bits stay exact, which the quick parser cannot do."""
     raw = text.encode() if isinstance(text, str) else bytes(text)

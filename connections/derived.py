@@ -130,11 +130,12 @@ def _refresh_recurring(
     edits: dict[str, list[Edit]],
     billed_later: bool,
 ) -> None:
+    newest = max(changed.values(), key=_when)
     direct = {key for key in changed if is_subscription(key)}
     billed = {ref for row in purchase.values() for ref in row.refs if is_subscription(ref)}
     affected = direct | billed | sharing(connection, changed)
     if billed_later:
-        underived.mark(connection, dict.fromkeys(affected - direct, _told(changed, ())))
+        underived.mark(connection, dict.fromkeys(affected - direct, newest))
         affected = direct
     remote_objects.lock(connection, affected)
     subscriptions = [row for row in around.rows(affected) if row.body is not None]
@@ -145,7 +146,7 @@ def _refresh_recurring(
     left = underived.silent(connection, affected)
     recurring_payments.upsert(
         [
-            _recurring_record(connection, billing, people, _told(changed, _keys_around(billing)), edits, left)
+            _recurring_record(connection, billing, people, _told(changed, _keys_around(billing), newest), edits, left)
             for billing in billings
         ]
     )
@@ -218,9 +219,9 @@ def _refresh_orders(connection: Connection, changed: dict[str, Told], purchase: 
             found.append((values, tuple(sorted(row.key for row in component))))
     people = known_people.people(connection, [(values.customer_id, values.email) for values, _ in found])
     left = underived.silent(connection, {key for values, keys in found for key in (*keys, *values.references)})
-    records = []
+    records, newest = [], max(changed.values(), key=_when)
     for values, references in found:
-        told = _told(changed, references)
+        told = _told(changed, references, newest)
         records.append(
             OrderRecord(
                 source=connection.source,
@@ -251,7 +252,12 @@ def _keys_around(billing: Billing) -> list[str]:
     return [f"{held.type}:{held.id}" for held in objects] + list(billing.held)
 
 
-def _told(changed: dict[str, Told], keys: Iterable[str]) -> Told:
-    """The newest of the facts that touched these objects; of all, if none did by name."""
-    mine = [changed[key] for key in keys if key in changed] or changed.values()
-    return max(mine, key=lambda told: (told.occurred_at, told.key))
+def _told(changed: dict[str, Told], keys: Iterable[str], newest: Told) -> Told:
+    """The newest of the facts that touched these objects; of all (`newest`), if none did by name."""
+    if mine := [changed[key] for key in keys if key in changed]:
+        return max(mine, key=_when)
+    return newest
+
+
+def _when(told: Told) -> tuple[datetime, str]:
+    return told.occurred_at, told.key

@@ -29,10 +29,10 @@ def moment(seconds: Any) -> datetime | None:
 def get(body: Any, *path: str) -> Any:
     """The value at a path of keys, or None. A list on the way is entered at its first element."""
     for key in path:
-        if isinstance(body, list):
-            body = body[0] if body else None
         if not isinstance(body, dict):
-            return None
+            body = body[0] if isinstance(body, list) and body else None
+            if not isinstance(body, dict):
+                return None
         body = body.get(key)
     return body
 
