@@ -62,8 +62,10 @@ def beginning_with(prefixes: Iterable[str]) -> QuerySet[Activity]:
     return Activity.objects.filter(pk__in=[pk for (pk,) in found])
 
 
-# By the index for prefixes, whatever the collation; a semicolon follows the colon.
+# By the index for prefixes, whatever the collation, and one prefix after the other, whatever statistics of a growing
+# table say of a third of it; a semicolon follows the colon.
 _BEGINNING = """
-    select activity.id from unnest(%b::text[], %b::text[]) as prefix(first, after)
-    join contacts_activity as activity on activity.dedupe ~>=~ prefix.first and activity.dedupe ~<~ prefix.after
+    select activity.id from unnest(%b::text[], %b::text[]) as prefix(first, after) cross join lateral (
+        select id from contacts_activity where dedupe ~>=~ prefix.first and dedupe ~<~ prefix.after offset 0
+    ) as activity
 """

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from local.data import ROOT, DataFolder
@@ -70,9 +71,10 @@ def web(port: int, environment: Mapping[str, str]) -> Program:
 
 
 def worker(environment: Mapping[str, str]) -> Program:
-    """Works what is in the database: a process a core."""
+    """Works what is in the database: a process a core. Pages and Stripe's deliveries are answered first."""
     count = str(max(2, min(4, os.cpu_count() or 2)))
-    return _worker("worker", environment, "--queues", "inbox", "--concurrency", count)
+    program = _worker("worker", environment, "--queues", "inbox", "--concurrency", count)
+    return replace(program, command=["nice", "-n", "5", *program.command])
 
 
 def stripe_worker(environment: Mapping[str, str]) -> Program:

@@ -64,6 +64,19 @@ def test_lanes_of_a_worker_that_died_are_soon_free(filled: Connection) -> None:
     assert died & {event.lane for event in claim()}
 
 
+def test_what_names_no_customer_is_worked_by_itself(filled: Connection) -> None:
+    """It may meet anybody's purchase: two workers with some of it each would wait for one another's customers."""
+    for number, kind in enumerate(["invoice_payment", "refund", "dispute"]):
+        told = {"id": f"x_{number}", "object": kind}
+        body = json.dumps(event(900 + number, f"{kind}.created", int(time.time()) - 600, **told)).encode()
+        inbox.store(filled, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+    mine = InboundEvent.objects.filter(lane=translate.NOBODYS)
+    assert not {translate.NOBODYS} & {one.lane for one in claim()}, "in its turn, and it came last"
+    mine.update(next_attempt_at=Now() - timedelta(minutes=1))
+    assert {one.object_id for one in claim()} == {"x_0", "x_1", "x_2"}
+    assert not {translate.NOBODYS} & {one.lane for one in claim()}
+
+
 def test_one_drain_works_every_lane(filled: Connection) -> None:
     assert inbox.drain() == 120
     assert Contact.objects.count() == 60

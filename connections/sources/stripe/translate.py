@@ -41,6 +41,9 @@ _RESOURCE_OF = {
 _DEEPEST = 12
 # Workers share the inbox by lanes, so that two do not meet at one customer. More than so many help no further.
 LANES = 16
+# What belongs to somebody's purchase and does not name the customer may meet anybody: one worker at a time.
+NOBODYS = LANES
+_NAMELESS = ("dispute", "invoice_payment", "refund")
 
 
 class Unreadable(ValueError):
@@ -51,7 +54,7 @@ class Unreadable(ValueError):
 class Envelope:
     """What the inbox needs to know of an event before anybody works on it.
 
-    `lane`: 0 to LANES - 1, the same for all events of a customer.
+    `lane`: 0 to LANES - 1, the same for all events of a customer, or NOBODYS.
     """
 
     id: str
@@ -84,7 +87,9 @@ def envelope(event: Json) -> Envelope:
         raise Unreadable("The event has no readable time.")
     livemode = event.get("livemode")
     body = event["data"]["object"]
-    whose = shapes.customer_id(body) or shapes.text(body.get("id"))
+    whose = shapes.customer_id(body)
+    is_nameless = not whose and shapes.text(body.get("object")) in _NAMELESS
+    whose = whose or shapes.text(body.get("id"))
     return Envelope(
         id=storable(event["id"])[:255],
         type=storable(event["type"])[:120],
@@ -93,7 +98,7 @@ def envelope(event: Json) -> Envelope:
         livemode=livemode if isinstance(livemode, bool) else None,
         account=shapes.text(event.get("account")),
         object_id=storable(shapes.text(shapes.get(event, "data", "object", "id")))[:255],
-        lane=crc32(whose.encode(errors="replace")) % LANES,
+        lane=NOBODYS if is_nameless else crc32(whose.encode(errors="replace")) % LANES,
     )
 
 
