@@ -16,6 +16,7 @@ from automations import starting
 from automations.declarations import Trigger, trigger
 from automations.models import Automation, AutomationVersion, Awaited
 from automations.starting import Start
+from common import rows
 from connections.models import Connection
 from contacts.merging import hold_merges
 from contacts.models import Activity, Kind
@@ -63,7 +64,7 @@ def settling() -> QuerySet[Activity]:
 def batch() -> int:
     """Match a batch and mark it. Other workers skip what this one has."""
     hold_merges()
-    activities = list(ready().select_for_update(skip_locked=True, no_key=True)[:BATCH])
+    activities = rows.read(ready().select_for_update(skip_locked=True, no_key=True)[:BATCH])
     if not activities:
         return 0
     known = [one for one in activities if one.contact_id]
@@ -104,12 +105,12 @@ def _await(nobodys: list[Activity]) -> None:
     ]
     payments = RecurringPayment.objects.filter(pk__in={payment for *_, payment in found if payment})
     there = set(payments.values_list("pk", flat=True)) if found else set()
-    rows = [
+    awaited = [
         Awaited(automation_id=automation, activity=activity, recurring_payment_id=payment)
         for automation, activity, payment in found
         if payment in there
     ]
-    Awaited.objects.bulk_create(rows, ignore_conflicts=True)
+    Awaited.objects.bulk_create(awaited, ignore_conflicts=True)
 
 
 def _by_kind(activities: list[Activity]) -> dict[tuple[str, bool], list[Activity]]:
