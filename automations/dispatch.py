@@ -30,7 +30,7 @@ DRAIN_SECONDS = 20
 ORDERS_SETTLE = timedelta(seconds=5)
 # A guest's address may come with a later event.
 CONTACTS_COME = timedelta(minutes=30)
-_ORDERS = (Kind.ORDER_CREATED, Kind.ORDER_PAID, Kind.ORDER_REFUNDED, Kind.ORDER_DISPUTED)
+_ORDERS = (Kind.ORDER_CREATED, Kind.ORDER_PAID, Kind.ORDER_REFUNDED, Kind.ORDER_REFUND_FAILED, Kind.ORDER_DISPUTED)
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:

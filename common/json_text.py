@@ -42,5 +42,5 @@ class JSONTextField(_Text):
     def get_prep_value(self, value: Any) -> Any:
         return value if value is None or hasattr(value, "resolve_expression") else dumps(value).decode()
 
-    def value_to_string(self, obj: models.Model) -> str:
-        return dumps(self.value_from_object(obj)).decode()
+    def value_to_string(self, obj: models.Model) -> Any:
+        return self.value_from_object(obj)

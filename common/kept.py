@@ -15,7 +15,11 @@ from psycopg import errors
 
 _PATIENCE = 5
 # Poolers before PgBouncer 1.21 hand each transaction to another session, where nothing is prepared, or something is.
-_UNPREPARED = (errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement)
+_UNPREPARED = (errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement, errors.ProtocolViolation)
+# A host that vanishes says no goodbye, and whoever writes holds up all other deliveries. Only over TCP.
+_LIMITS = {"connect_timeout": _PATIENCE, "tcp_user_timeout": 15_000, "keepalives_idle": 15, "keepalives_interval": 5}
+# What these say is of the statement, not of the server or its session.
+_OWN_DOING = (psycopg.DataError, psycopg.IntegrityError, errors.DeadlockDetected, errors.SerializationFailure)
 
 
 class Kept:
@@ -34,8 +38,12 @@ class Kept:
             except _UNPREPARED:
                 self._prepares = False
                 self.close()
-            except psycopg.OperationalError:
-                if is_new or self._line is None or not self._line.closed:
+            except psycopg.OperationalError as error:
+                is_gone = not is_new and self._line is not None and self._line.closed
+                if not isinstance(error, _OWN_DOING):
+                    # After a failover it may be another server than one can write to.
+                    self.close()
+                if not is_gone:
                     raise
             return self._run(statement, parameters)
 
@@ -52,5 +60,5 @@ class Kept:
             return cursor.fetchall() if cursor.description else []
 
     def _connected(self) -> psycopg.Connection[Any]:
-        wanted = {"connect_timeout": _PATIENCE, **database.get_connection_params(), "autocommit": True}
+        wanted = {**_LIMITS, **database.get_connection_params(), "autocommit": True}
         return psycopg.connect(**wanted | {"prepare_threshold": 0 if self._prepares else None})

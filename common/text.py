@@ -36,7 +36,7 @@ def _storable_tree(value: Any) -> Any:
     return value
 
 
-_NUL = b"\\u0000"
+_NUL, _HALF = b"\\u0000", b"\\ud"
 
 
 def storable_json(raw: bytes) -> Any:
@@ -46,7 +46,8 @@ def storable_json(raw: bytes) -> Any:
     except ValueError:
         # The quick parser refuses a lone surrogate, which is no reason to refuse what it stands in.
         return _storable_tree(json.loads(raw, parse_constant=_refuse))
-    return _storable_tree(parsed) if _NUL in raw else parsed
+    # Half an emoji may pass where a long number has the other parser read it all.
+    return _storable_tree(parsed) if _NUL in raw or _HALF in raw.lower() else parsed
 
 
 def loads(text: str | bytes | bytearray | memoryview) -> Any:

@@ -51,18 +51,18 @@ def _free(until: datetime) -> list[int]:
     """Lanes with due events and without a worker, the one that waits longest first. One worker asks at a time."""
     with database.cursor() as cursor:
         cursor.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
-        cursor.execute(_FREE, [until, _LOOKED_AT, (LEASE - _BUSY).total_seconds()])
+        cursor.execute(_FREE, [(LEASE - _BUSY).total_seconds(), until, _LOOKED_AT])
         return [lane for (lane,) in cursor.fetchall()]
 
 
 _FREE = """
-    with due as materialized (
-        select lane, next_attempt_at from connections_inboundevent
-        where state = 'due' and next_attempt_at <= %s and claims = 0
-        order by next_attempt_at, id limit %s
-    ), busy as materialized (
+    with busy as materialized (
         select distinct lane from connections_inboundevent
         where state = 'running' and lease_until > statement_timestamp() + make_interval(secs => %s)
+    ), due as materialized (
+        select lane, next_attempt_at from connections_inboundevent
+        where state = 'due' and next_attempt_at <= %s and claims = 0 and lane not in (select lane from busy)
+        order by next_attempt_at, id limit %s
     )
     select lane from due where lane not in (select lane from busy) group by lane order by min(next_attempt_at)
 """

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
+from connections import naming
 from connections.models import RemoteObject
 from connections.sources.base import ObjectState, SourceError
 from connections.sources.stripe import cut_lists, translate
-from connections.sources.stripe.client import Client
+from connections.sources.stripe.client import Answer, Client
 
 _PATHS = {
     "customer": "/v1/customers/{}",
@@ -30,7 +33,7 @@ def read(client: Client, row: RemoteObject) -> tuple[ObjectState, ...]:
         return _list(client, row)
     if row.type == "discount":
         return _discount(client, row)
-    answer = client.get(_PATHS[row.type].format(row.external_id))
+    answer = client.get(_PATHS[row.type].format(quote(row.external_id, safe="")))
     return translate.from_row({"object": row.type, **answer.data}, answer.asked_at).states
 
 
@@ -45,12 +48,21 @@ def _list(client: Client, row: RemoteObject) -> tuple[ObjectState, ...]:
 
 def _discount(client: Client, row: RemoteObject) -> tuple[ObjectState, ...]:
     """Stripe shows a discount only inside the subscription that has it."""
-    owners = RemoteObject.objects.filter(connection=row.connection_id, type="subscription", refs__contains=[row.key])
-    for owner in owners.order_by("pk")[:1]:
-        path = _PATHS["subscription"].format(owner.external_id)
-        answer = client.get(path, expand=["discounts.source.coupon", "items.data.discounts"])
+    for _, key in naming.subscriptions(row.connection, [row.key], 1):
+        owner = key.partition(":")[2]
+        answer = _with_discounts(client, _PATHS["subscription"].format(owner))
         came = {state.key: state for state in translate.embedded(answer.data, answer.asked_at)}
         if row.key in came:
             coupons = [state for state in came.values() if state.type == "coupon"]
             return (came[row.key], *coupons)
     raise SourceError("The discount is over.", permanent=True, code="resource_missing")
+
+
+def _with_discounts(client: Client, path: str) -> Answer:
+    """A subscription with its discounts and, where the key may read them, their coupons."""
+    try:
+        return client.get(path, expand=["discounts.source.coupon", "items.data.discounts"])
+    except SourceError as error:
+        if error.code != "permission":
+            raise
+        return client.get(path, expand=["discounts", "items.data.discounts"])

@@ -58,15 +58,21 @@ def of_change(order: Order, before: State | None, telling: Telling) -> Iterator[
         yield _activity(order, Kind.ORDER_PAID, "paid", f"Order of {amount} paid", paid_at, telling)
     if now.refunded > was.refunded:
         returned = "refunded" if now.refunded >= order.total else f"refunded by {_money(now.refunded, order)}"
-        slot = f"refunded:{now.refunded}"
+        slot = f"refunded:{now.refunded}{_again(order, before)}"
         yield _activity(order, Kind.ORDER_REFUNDED, slot, f"Order of {amount} {returned}", telling.occurred_at, telling)
     if now.refunded < was.refunded:
         words = f"Order of {amount}: refund of {_money(was.refunded - now.refunded, order)} failed"
-        slot = f"refund_failed:{was.refunded}:{now.refunded}"
+        slot = f"refund_failed:{was.refunded}:{now.refunded}{_again(order, before)}"
         yield _activity(order, Kind.ORDER_REFUND_FAILED, slot, words, telling.occurred_at, telling)
     if now.is_disputed and not was.is_disputed:
         words = f"Order of {amount} disputed"
         yield _activity(order, Kind.ORDER_DISPUTED, "disputed", words, telling.occurred_at, telling)
+
+
+def _again(order: Order, before: State | None) -> str:
+    """After a refund that failed the same sum may be refunded again, which is news again."""
+    failed = beginning_with([f"{_prefix(order)}refund_failed:"]).count() if before else 0
+    return f":{failed}" if failed else ""
 
 
 def of_orders(orders: Iterable[Order]) -> QuerySet[Activity]:

@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from django.core import serializers
 from django.db import IntegrityError, transaction
 
 from common import rows
-from common.text import loads
+from common.text import loads, storable_json
 from connections.models import Connection, RemoteObject
 from contacts.models import Activity, Contact, Tag
 from recurring_payments.models import RecurringPayment, Status
@@ -103,6 +104,23 @@ def test_generated_values_of_the_database_are_left_to_it() -> None:
 @pytest.mark.parametrize("number", [2**53 + 1, 2**64, 10**30, -(10**25)])
 def test_numbers_of_any_length_stay_exact(number: int) -> None:
     assert loads(f'{{"amount": {number}}}') == {"amount": number}
+
+
+@pytest.mark.parametrize("number", [1, 10**20])
+def test_half_an_emoji_is_replaced_whatever_stands_beside_it(number: int) -> None:
+    raw = b'{"amount": %d, "name": "Ana \\ud83d", "whole": "\\ud83d\\ude00", "none": "\\u0000"}' % number
+    assert storable_json(raw) == {"amount": number, "name": "Ana \ufffd", "whole": "😀", "none": "\ufffd"}
+
+
+def test_bodies_survive_being_dumped_and_loaded() -> None:
+    connection = Connection.objects.create(source="stripe", account="acct_1", name="Mill")
+    body = {"id": "ch_1", "amount": 2**70, "list": [None, "ü"]}
+    kept = RemoteObject.objects.create(connection=connection, type="charge", external_id="ch_1", body=body)
+    written = serializers.serialize("json", [kept])
+    RemoteObject.objects.all().delete()
+    for one in serializers.deserialize("json", written):
+        one.save()
+    assert RemoteObject.objects.get().body == body
 
 
 @pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": 12345678901234567890, "b": NaN}', "{", ""])

@@ -77,6 +77,17 @@ def test_what_names_no_customer_is_worked_by_itself(filled: Connection) -> None:
     assert not {translate.NOBODYS} & {one.lane for one in claim()}
 
 
+def test_a_crowd_in_one_lane_hides_nobody(filled: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a worker is at what names no customer, however much of it is older, others find work."""
+    monkeypatch.setattr(lanes, "_LOOKED_AT", 3)
+    for number in range(6):
+        body = json.dumps(event(900 + number, "refund.created", int(time.time()), id=f"re_{number}", object="refund"))
+        inbox.store(filled, translate.envelope(translate.parse(body.encode())), body.encode(), Origin.WEBHOOK)
+    InboundEvent.objects.filter(lane=translate.NOBODYS).update(next_attempt_at=Now() - timedelta(minutes=1))
+    assert {one.lane for one in claim(1)} == {translate.NOBODYS}
+    assert claim()
+
+
 def test_one_drain_works_every_lane(filled: Connection) -> None:
     assert inbox.drain() == 120
     assert Contact.objects.count() == 60

@@ -132,6 +132,13 @@ def test_a_refund_that_fails_later_leaves_the_order_paid(
     told = list(Activity.objects.filter(kind="order.refund_failed").values_list("summary", flat=True))
     assert told == (["Order of 50.00 EUR: refund of 40.00 EUR failed"] if batches == 2 else [])
     assert kinds().count("order.refunded") == 1
+    # Given back once more, and in vain once more: both are news, though the sums are the same.
+    again = account.refund(charge["id"], amount=4000)
+    deliver()
+    account.play("fail_refund", refund=again["id"])
+    deliver()
+    assert Order.objects.get().refunded == 1000
+    assert (kinds().count("order.refunded"), kinds().count("order.refund_failed")) == (2, batches)
     assert not SyncLogEntry.objects.filter(event_type__startswith="refund.").exists()
 
 
