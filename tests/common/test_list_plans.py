@@ -33,6 +33,9 @@ def crowded(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
     """
     with django_db_blocker.unblock():
         try:
+            with connection.cursor() as cursor:
+                # A session that some test before left behind would keep vacuum from finding anything.
+                cursor.execute(_LEFT_BEHIND)
             ana = Contact.objects.create(email="ana@example.com", email_key="ana@example.com")
             payment(ana)
             bought(order_record(contact=ana.pk))
@@ -45,13 +48,20 @@ def crowded(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
 
 
 def settled() -> bool:
-    """Whether vacuum found every row to be seen by all. PostgreSQL's own analysis, while it runs, sees what was."""
+    """Whether vacuum found the rows to be seen by all. PostgreSQL's own analysis, while it runs, sees what was. Pages
+    added ahead of rows that did not come are never marked.
+    """
     crowd.settle()
     with connection.cursor() as cursor:
-        cursor.execute("select bool_and(relallvisible = relpages) from pg_class where relname = any(%s)", [TABLES])
+        cursor.execute(_SEEN, [TABLES])
         return bool(cursor.fetchone()[0])
 
 
+_LEFT_BEHIND = """
+    select pg_terminate_backend(pid, 5000) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+"""
+_SEEN = "select bool_and(relallvisible >= relpages * 0.97) from pg_class where relname = any(%s)"
 # Reading one after the other is as quick as by any index where nearly all are counted: an order has a third of a KB.
 NEARLY_ALL = ("source=stripe", "account=acct_crowd", "mode=live", "status=paid")
 # A sixth of all names has the word; by their index nearly all rows would be read before the first of these.

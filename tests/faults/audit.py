@@ -26,7 +26,7 @@ from connections.models import (
     SyncRun,
     SyncWindow,
 )
-from connections.sources.stripe import translate
+from connections.sources.stripe import API_VERSION, translate
 from contacts.models import Activity, Contact, Identity
 from orders.models import Order, OrderReference
 from recurring_payments.models import RecurringPayment
@@ -228,7 +228,7 @@ def _again(found: Audit, connection: Connection, account: SandboxAccount) -> Non
 
 
 def _all_rows(connection: Connection) -> dict[str, Counter[str]]:
-    rows = {name: Counter(str(row) for row in found) for name, found in state().items()}
+    rows = {name: Counter(str(row) for row in found) for name, found in state(API_VERSION).items()}
     told = Activity.objects.filter(kind="source.event").values_list("dedupe", flat=True)
     # Which event made a contact depends on which came first.
     made = Activity.objects.filter(kind="contact.created").values_list("contact__email", flat=True)

@@ -261,7 +261,7 @@ def _start(machine: Machine, host: Host, common: dict[str, str], *programs: Prog
     for program in programs:
         told = {"PATH": os.environ["PATH"], **common, **own, **program.environment}
         alone = ["env", "-i", *(f"{name}={value}" for name, value in told.items())]
-        assert program.command[0] == sys.executable
+        assert sys.executable in program.command
         command = [*host.prefix, *alone, *program.command]
         machine.supervisor.start(replace(program, name=f"{program.name} of {host.name}", command=command))
 
