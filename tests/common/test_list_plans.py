@@ -40,7 +40,7 @@ def crowded(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
             payment(ana)
             bought(order_record(contact=ana.pk))
             first = crowd.customers(ROWS // 2, ROWS, ROWS, mixture.MADE)
-            eventually(settled)
+            eventually(settled, timeout=180)
             yield first
         finally:
             with connection.cursor() as cursor:
