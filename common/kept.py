@@ -38,7 +38,7 @@ class Kept:
             except _UNPREPARED:
                 self._prepares = False
                 self.close()
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 is_gone = not is_new and self._line is not None and self._line.closed
                 if not isinstance(error, _OWN_DOING):
                     # After a failover it may be another server than one can write to.

@@ -38,8 +38,8 @@ def claim(limit: int, until: datetime) -> list[InboundEvent]:
 
 
 def _half(free: list[int]) -> list[int]:
-    """What nobody's customers bring is worked alone, in its turn: a batch of it waits for all others, who then need not
-    wait for whatever else it would hold.
+    """What names no customer is worked alone, in its turn: a batch of it waits for all others, who then need not wait
+    for whatever else it would hold.
     """
     if free[:1] == [NOBODYS]:
         return free[:1]
@@ -64,5 +64,5 @@ _FREE = """
         where state = 'due' and next_attempt_at <= %s and claims = 0 and lane not in (select lane from busy)
         order by next_attempt_at, id limit %s
     )
-    select lane from due where lane not in (select lane from busy) group by lane order by min(next_attempt_at)
+    select lane from due group by lane order by min(next_attempt_at)
 """

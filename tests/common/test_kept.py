@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.db import DataError, OperationalError, connection
+from django.db import DataError, InternalError, OperationalError, connection
 
 from common.kept import Kept
 
@@ -54,6 +54,14 @@ def test_errors_are_djangos_and_the_session_goes_on(line: Kept) -> None:
     with pytest.raises(DataError):
         line.execute("select 1 / %b::int4", [0])
     assert line.execute("select 4 / %b::int4", [2]) == [(2,)]
+
+
+def test_a_server_that_became_read_only_is_left(line: Kept) -> None:
+    """As after a failover that lets the old session live: the next connection finds the server that can be written."""
+    line.execute("set default_transaction_read_only = on", [])
+    with pytest.raises(InternalError):
+        line.execute("update contacts_contact set version = version", [])
+    assert line.execute("update contacts_contact set version = version", []) == []
 
 
 def test_a_server_that_is_not_there_is_told_once(line: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
