@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from common.due import DueQuerySet, State, database_now
-from connections import api, historical, history_writes, reconcile_pages
+from connections import api, historical, history_writes, polling, reconcile_pages
 from connections.history_windows import Stopped
 from connections.inbox import Moved
 from connections.models import Connection, ConnectionStatus, Resource, Sighting, SyncRun, SyncWindow
@@ -119,6 +119,7 @@ def _listings(connection: Connection, resources: list[Resource]) -> dict[str, li
 def drain(seconds: float = DRAIN_SECONDS) -> int:
     """Begin the checks whose time has come, and walk those under way. Returns how many pages were compared."""
     ends = time.monotonic() + seconds
+    _end_forgotten()
     _start_due()
     pages = 0
     while time.monotonic() < ends:
@@ -144,9 +145,11 @@ def _start_due() -> None:
             )
             if status is None:
                 continue
-            start(connection, full=status.gap_since is not None)
+            begun = start(connection, full=status.gap_since is not None)
+            # A gap stays noted until a check of every object has ended, unless there is nothing to compare.
+            closed: dict[str, Any] = {} if begun else {"gap_since": None}
             ConnectionStatus.objects.filter(pk=connection.pk).update(
-                gap_since=None, next_reconcile_at=next_night(connection.pk)
+                **closed, next_reconcile_at=next_night(connection.pk)
             )
 
 
@@ -155,7 +158,8 @@ def _due() -> Iterator[Connection]:
 
 
 def _is_due() -> Q:
-    return Q(next_reconcile_at__lte=Now()) | Q(gap_since__isnull=False)
+    full = SyncRun.objects.checks().open().filter(kind=SyncRun.Kind.FULL_CHECK, resource__connection=OuterRef("pk"))
+    return Q(next_reconcile_at__lte=Now()) | Q(~Exists(full), gap_since__isnull=False)
 
 
 def _windows() -> DueQuerySet:
@@ -206,6 +210,17 @@ def _interrupted(window: SyncWindow, run: SyncRun, error: SourceError) -> None:
     SyncRun.objects.filter(pk=run.pk, state__in=_WALKING).update(state=SyncRun.State.WAITING, message=error.message)
 
 
+def _end_forgotten() -> None:
+    """Conclude checks whose worker died after their last page, before it could do that."""
+    left = SyncWindow.objects.filter(run=OuterRef("pk")).exclude(state__in=[State.DONE, State.DEAD])
+    # Where a list could not be read nobody looks at what it lacks, so that waits in vain.
+    walked = left.exclude(listing__endswith=UNSEEN, state=State.DUE)
+    dead = SyncWindow.objects.filter(run=OuterRef("pk"), state=State.DEAD)
+    forgotten = SyncRun.objects.checks().filter(~Exists(walked), ~Exists(left) | Exists(dead), state__in=_WALKING)
+    for pk in forgotten.values_list("pk", flat=True):
+        _conclude(pk)
+
+
 def _conclude(run_id: int) -> None:
     """End the run once nothing is left to walk. A list that could not be read proves nothing of what it lacks."""
     with transaction.atomic():
@@ -226,5 +241,10 @@ def _conclude(run_id: int) -> None:
         run.finished_at = Now()
         run.save(update_fields=["state", "message", "finished_at"])
         Sighting.objects.filter(run=run).delete()
-        if not SyncRun.objects.checks().open().filter(resource__connection=run.resource.connection_id).exists():
-            ConnectionStatus.objects.filter(pk=run.resource.connection_id).update(reconciled_at=Now())
+        if SyncRun.objects.checks().open().filter(resource__connection=run.resource.connection_id).exists():
+            return
+        status = ConnectionStatus.objects.filter(pk=run.resource.connection_id)
+        status.update(reconciled_at=Now())
+        if run.kind == SyncRun.Kind.FULL_CHECK:
+            # One that began before the gap was noticed has not seen all of it.
+            status.filter(gap_since__lt=run.range_to - polling.OLDEST).update(gap_since=None)
