@@ -161,7 +161,9 @@ _RELEASE = """
 """
 
 
+@transaction.atomic
 def _release_expired() -> None:
+    """One that is set aside has its row in the log from the same moment on: Replay and Dismiss are found by it."""
     for pk in InboundEvent.objects.release_expired():
         event = InboundEvent.objects.get(pk=pk)
         _log_failure(event, State.DEAD, "The worker stopped each time it worked on this event. It is set aside.")

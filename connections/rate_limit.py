@@ -15,12 +15,13 @@ from connections.models import Connection, ConnectionStatus, RateBucket
 LIVE_IN_ALL, LIVE_PER_LIST, TEST_IN_ALL = 50.0, 20.0, 10.0
 
 # Refills by the time that passed, up to one second's worth, and takes as many whole tokens as are wanted and there.
+# A clock that was set back neither refills nor takes away: it is counted from anew.
 _TAKE = """
     update connections_ratebucket as bucket
     set tokens = seen.tokens - least(%(wanted)s, floor(seen.tokens)), refilled_at = seen.moment
     from (
-        select id, clock_timestamp() as moment, least(
-            %(burst)s, tokens + %(rate)s * extract(epoch from clock_timestamp() - refilled_at)) as tokens
+        select id, clock_timestamp() as moment, greatest(0, least(%(burst)s,
+            tokens + %(rate)s * greatest(0, extract(epoch from clock_timestamp() - refilled_at)))) as tokens
         from connections_ratebucket where connection_id = %(connection)s and scope = %(scope)s for update
     ) as seen
     where bucket.id = seen.id

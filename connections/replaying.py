@@ -54,8 +54,7 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     ends = time.monotonic() + seconds
     pages = 0
     while time.monotonic() < ends:
-        gone = BulkReplay.objects.release_expired()
-        BulkReplay.objects.filter(pk__in=gone).update(finished_at=Now())
+        _release_expired()
         claimed = BulkReplay.objects.claim(1)
         if not claimed:
             break
@@ -68,6 +67,12 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
         if replay.state == State.RUNNING:
             replay.later(timedelta(0))
     return pages
+
+
+@transaction.atomic
+def _release_expired() -> None:
+    gone = BulkReplay.objects.release_expired()
+    BulkReplay.objects.filter(pk__in=gone).update(finished_at=Now())
 
 
 def _page(replay: BulkReplay) -> bool:

@@ -73,3 +73,16 @@ def test_a_lifted_limit_asks_nobody(
     settings.STRIPE_RATE_LIMIT = 0
     with django_assert_num_queries(0):  # type: ignore[attr-defined]
         assert rate_limit.take(connection, "customers", 500) == 500
+
+
+def test_a_clock_that_was_set_back_owes_nothing(connection: Connection, settings: Any) -> None:
+    """What is there may go out, nothing is granted that is less than nothing, and the next second refills again."""
+    settings.STRIPE_RATE_LIMIT = 2
+    assert rate_limit.take(connection, "customers", 1) == 1
+    passes(-3600)
+    assert rate_limit.take(connection, "customers", 8) == 1
+    passes(-3600)
+    assert rate_limit.take(connection, "customers", 8) == 0
+    assert rate_limit.wait_for(connection, "customers") == 0.5
+    passes(1)
+    assert rate_limit.take(connection, "customers", 8) == 2
