@@ -27,6 +27,7 @@ from connections import (
     underived_pages,
 )
 from connections.models import (
+    BulkReplay,
     Connection,
     ConnectionStatus,
     InboundEvent,
@@ -114,6 +115,8 @@ def busy() -> list[str]:
     walking = Q(run__state__in=_WALKING, run__resource__connection__state=Connection.State.ACTIVE)
     due = now | Q(state=State.DUE, last_error_code="rate_limit")
     windows = SyncWindow.objects.filter(Q(state=State.RUNNING) | walking & due).count()
+    # One that waits until there is room in the inbox is due again in a moment.
+    replays = BulkReplay.objects.filter(state__in=[State.DUE, State.RUNNING]).count()
     queues = (rederiving.walkable(), failed_derivations.workable())
     derivations = sum(queue.filter(now).count() for queue in queues) + underived.open_().count()
     counted = (
@@ -121,6 +124,7 @@ def busy() -> list[str]:
         (derivations, "changes to derive from"),
         (objects, "objects to fetch"),
         (windows, "stretches of history"),
+        (replays, "replays of many events"),
     )
     others = [(queue.waits(), name) for name, queue in _queues.items()]
     return [f"{count} {words}" for count, words in (*counted, *others) if count]

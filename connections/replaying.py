@@ -1,9 +1,11 @@
-"""Every event that a filter of the log shows, applied again: page by page, behind what arrives meanwhile."""
+"""Every event that a filter of the log shows, or that is named by type and time, applied again: page by page, behind
+what arrives meanwhile.
+"""
 
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -21,6 +23,8 @@ PAGE = 500
 MOST_DUE = 1000
 DRAIN_SECONDS = 20
 _PAUSE = timedelta(seconds=2)
+# In place of a filter of the log: {_OF: "events", "event_type": "" or one, "happened_since": "" or ISO 8601}.
+_OF = "of"
 
 
 def replayable(chosen: dict[str, str]) -> QuerySet[SyncLogEntry]:
@@ -35,6 +39,23 @@ def replayable(chosen: dict[str, str]) -> QuerySet[SyncLogEntry]:
         connection__in=Connection.objects.connected(),
     ).exclude(state__in=[State.DUE, State.RUNNING])
     return rows.filter(Exists(event)).order_by()
+
+
+def replayable_events(type_: str, since: datetime | None) -> QuerySet[InboundEvent]:
+    """Events of a type ("" for all) that happened since, which can be applied again; also those that wrote no row."""
+    events = InboundEvent.objects.filter(connection__in=Connection.objects.connected(), body__isnull=False)
+    if type_:
+        events = events.filter(type=type_)
+    if since:
+        events = events.filter(occurred_at__gte=since)
+    return events.exclude(state__in=[State.DUE, State.RUNNING])
+
+
+def begin_events(type_: str, since: datetime | None, found: int) -> BulkReplay:
+    """Ask for the events that `replayable_events` gives, of those held now."""
+    chosen = {_OF: "events", "event_type": type_, "happened_since": since.isoformat() if since else ""}
+    newest = InboundEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    return BulkReplay.objects.create(filter=chosen, found=found, until_id=newest)
 
 
 def begin(chosen: dict[str, str], found: int, user: Any) -> BulkReplay:
@@ -82,8 +103,7 @@ def _page(replay: BulkReplay) -> bool:
         if not mine.filter(pk=replay.pk, claim_no=replay.claim_no, state=State.RUNNING).exists():
             replay.state = State.WAITING
             return False
-        rows = replayable(replay.filter).filter(pk__gt=replay.after_id, pk__lte=replay.until_id)
-        page = list(rows.order_by("pk").values_list("pk", "inbound")[:PAGE])
+        page = _next_rows(replay)
         count = inbox.replay_ids([event for _, event in page])
         more = len(page) == PAGE
         replay.after_id = page[-1][0] if page else replay.until_id
@@ -101,3 +121,13 @@ def _page(replay: BulkReplay) -> bool:
         replay.later(_PAUSE)
         replay.state = State.DUE
     return True
+
+
+def _next_rows(replay: BulkReplay) -> list[tuple[int, int]]:
+    """(where the cursor then stands, the event) of the next page."""
+    chosen, reach = replay.filter, {"pk__gt": replay.after_id, "pk__lte": replay.until_id}
+    if chosen.get(_OF) == "events":
+        since = datetime.fromisoformat(chosen["happened_since"]) if chosen["happened_since"] else None
+        events = replayable_events(chosen["event_type"], since).filter(**reach).order_by("pk")
+        return [(pk, pk) for pk in events.values_list("pk", flat=True)[:PAGE]]
+    return list(replayable(chosen).filter(**reach).order_by("pk").values_list("pk", "inbound")[:PAGE])

@@ -14,8 +14,9 @@ from django.db import connection as database
 from django.db.models.functions import Now
 
 from common.due import State
-from connections import inbox
+from connections import inbox, replaying
 from connections.models import (
+    BulkReplay,
     Connection,
     ConnectionStatus,
     InboundEvent,
@@ -253,6 +254,23 @@ def test_a_replay_by_type_and_time(three_events: list[InboundEvent]) -> None:
     assert run("replay", "--type", "customer.created", "--since", later, "--yes").startswith("0 events")
     assert run("replay", "--type", "customer.created", "--yes") == "2 events will be applied again."
     assert InboundEvent.objects.filter(replays=1, state=State.DUE).count() == 2
+
+
+def test_many_stand_behind_what_arrives_meanwhile(
+    three_events: list[InboundEvent], account: SandboxAccount, stripe: Sandbox, monkeypatch: Any
+) -> None:
+    """More than a page is handed over page by page; `work --until-idle` is not idle before the last one."""
+    monkeypatch.setattr(replaying, "PAGE", 1)
+    assert run("replay", "--since", "2020-01-01", "--yes") == "3 events will be applied again."
+    assert not InboundEvent.objects.exclude(state=State.DONE).exists()
+    account.create_customer(email="cem@mill.example")
+    stripe.deliver()
+    until_idle()
+    assert sorted(InboundEvent.objects.values_list("replays", "state")) == [(0, "done"), *[(1, "done")] * 3]
+    newest = InboundEvent.objects.order_by("-pk")[0]
+    assert SyncLogEntry.objects.filter(via="webhook").order_by("-pk")[0].inbound_id == newest.pk
+    assert SyncLogEntry.objects.filter(via="replay").count() == 3
+    assert BulkReplay.objects.get().finished_at
 
 
 def test_events_without_a_body_stay_as_they_are(three_events: list[InboundEvent]) -> None:

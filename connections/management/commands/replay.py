@@ -7,19 +7,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
-from common.due import State
-from connections import inbox
+from connections import inbox, replaying
 from connections.models import Connection, InboundEvent
 from users import audit
-
-_BATCH = 500
 
 
 class Command(BaseCommand):
     help = (
         "Has stored events applied again: one by its id, or those of a type since a time. Applying twice equals once, "
-        "so nothing is made double. Only counts them unless --yes; workers, or `work --until-idle`, then apply them. "
+        "so nothing is made double. Only counts them unless --yes; workers, or `work --until-idle`, then apply them, "
+        "many page by page, behind what arrives meanwhile. "
         "Events without a body (ignored, or older than 30 days) stay as they are."
     )
 
@@ -34,29 +33,29 @@ class Command(BaseCommand):
     def handle(self, *args: Any, event: str, type: str, since: str, yes: bool, **options: Any) -> None:
         if bool(event) == bool(type or since):
             raise CommandError("Name one event with --event, or several with --type and --since.")
+        moment = _moment(since) if since else None
         chosen = InboundEvent.objects.filter(connection__in=Connection.objects.connected())
+        able = replaying.replayable_events(type, moment)
         if event:
-            chosen = chosen.filter(event_id=event)
+            chosen, able = chosen.filter(event_id=event), able.filter(event_id=event)
         if type:
             chosen = chosen.filter(type=type)
-        if since:
-            chosen = chosen.filter(occurred_at__gte=_moment(since))
+        if moment:
+            chosen = chosen.filter(occurred_at__gte=moment)
         if event and not chosen.exists():
             raise CommandError(f"No connected account has brought the event {event}.")
-        able = chosen.filter(body__isnull=False).exclude(state__in=[State.DUE, State.RUNNING])
         count, rest = able.count(), chosen.count() - able.count()
         stay = f" {_events(rest)} stay as they are: no body is kept, or they are due anyway." if rest else ""
         if not yes:
             self.stdout.write(f"{_events(count)} would be applied again.{stay} Add --yes to do it.")
             return
-        replayed = _replay(list(able.order_by("occurred_at", "pk").values_list("pk", flat=True)))
-        audit.record(None, "replayed events", _events(replayed), event=event, type=type, since=since)
-        self.stdout.write(f"{_events(replayed)} will be applied again.{stay}")
-
-
-def _replay(ids: list[int]) -> int:
-    batches = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
-    return sum(inbox.replay(InboundEvent.objects.filter(pk__in=batch)) for batch in batches)
+        with transaction.atomic():
+            if count > replaying.PAGE:
+                replaying.begin_events(type, moment, count)
+            else:
+                count = inbox.replay_ids(list(able.order_by("occurred_at", "pk").values_list("pk", flat=True)))
+            audit.record(None, "replayed events", _events(count), event=event, type=type, since=since)
+        self.stdout.write(f"{_events(count)} will be applied again.{stay}")
 
 
 def _moment(text: str) -> datetime:
