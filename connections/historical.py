@@ -10,11 +10,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from django.db import transaction
 from django.db.models.functions import Now
 
 from connections import history_walk, history_writes
 from connections.history_windows import WALKING, claim, walkable, windows
-from connections.models import Resource, SyncRun, SyncWindow
+from connections.models import Connection, Resource, SyncRun, SyncWindow
+from connections.sources.base import SourceError
 
 WINDOWS = 32
 DRAIN_SECONDS = 20
@@ -23,28 +25,42 @@ BEGINNING = datetime(2011, 1, 1, tzinfo=UTC)
 
 
 def start(resource: Resource, *, until: datetime, user: Any = None, starts_automations: bool = False) -> SyncRun:
-    """Begin an import up to a frozen moment; returns the open one if there is one already."""
-    running = resource.runs.imports().open().first()
-    if running:
-        return running
-    begin = resource.connection.account_created_at or BEGINNING
-    # Objects may be backdated a little, and clocks differ: a day more costs nothing.
-    begin, end = begin - timedelta(days=1), until + timedelta(seconds=2)
-    run = SyncRun.objects.create(
-        resource=resource,
-        epoch=resource.connection.epoch,
-        range_from=begin,
-        range_to=end,
-        started_by=user,
-        starts_automations=starts_automations,
-    )
+    """Begin an import up to a frozen moment; returns the open one if there is one already.
+
+    SourceError if the resource was disconnected meanwhile.
+    """
+    with transaction.atomic():
+        # Two who click at once come one after the other, and so does who disconnects the account or the resource.
+        connection = Connection.objects.select_for_update(no_key=True).get(pk=resource.connection_id)
+        resource = Resource.objects.select_for_update(no_key=True).get(pk=resource.pk)
+        if not connection.is_connected or resource.removed_at:
+            raise SourceError("This resource was disconnected.", permanent=True, code="disconnected")
+        if running := resource.runs.imports().open().first():
+            return running
+        begin = connection.account_created_at or BEGINNING
+        # Objects may be backdated a little, and clocks differ: a day more costs nothing.
+        begin, end = begin - timedelta(days=1), until + timedelta(seconds=2)
+        run = SyncRun.objects.create(
+            resource=resource,
+            epoch=connection.epoch,
+            range_from=begin,
+            range_to=end,
+            started_by=user,
+            starts_automations=starts_automations,
+        )
+        _cut(run)
+        return run
+
+
+def _cut(run: SyncRun) -> None:
+    """Make the run's windows: equal parts of its range."""
+    begin, end = run.range_from, run.range_to
     edges = [begin + (end - begin) * i / WINDOWS for i in range(WINDOWS + 1)]
     edges = [edge.replace(microsecond=0) for edge in edges[:-1]] + [end]
     # Newest first: rows are claimed in the order of their ids.
     SyncWindow.objects.bulk_create(
         [SyncWindow(run=run, starts_at=a, ends_at=b) for a, b in reversed(list(pairwise(edges))) if a < b]
     )
-    return run
 
 
 def pause(run: SyncRun) -> bool:

@@ -193,10 +193,12 @@ def interrupted(window: SyncWindow, run: SyncRun, error: SourceError) -> bool:
 
 
 def end_forgotten_runs() -> None:
-    """Conclude imports whose last window ended with a worker that died, or waited in vain, before it could do that."""
-    mine = SyncWindow.objects.filter(run=OuterRef("pk"))
-    left = mine.exclude(state__in=[State.DONE, State.DEAD])
-    for run in SyncRun.objects.imports().filter(Exists(mine), ~Exists(left), state__in=WALKING):
+    """Conclude imports whose last window ended with a worker that died, or waited in vain, before it could do that.
+
+    Those that an older Millrace left without windows, too: they would stop every later one.
+    """
+    left = SyncWindow.objects.filter(run=OuterRef("pk")).exclude(state__in=[State.DONE, State.DEAD])
+    for run in SyncRun.objects.imports().filter(~Exists(left), state__in=WALKING):
         _end_run(run.pk)
 
 
@@ -213,8 +215,9 @@ def _end_run(run_id: int) -> None:
         if not run.is_open:
             return
         dead = list(run.windows.filter(state=State.DEAD))
-        if dead and len(dead) == run.windows.count():
-            run.state, run.message = SyncRun.State.FAILED, dead[0].last_error
+        if len(dead) == run.windows.count():
+            run.state = SyncRun.State.FAILED
+            run.message = dead[0].last_error if dead else "It stopped before it could begin. Import again."
         elif dead or run.failed:
             run.state = SyncRun.State.PARTLY_FAILED
             run.message = (

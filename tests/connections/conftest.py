@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from connections import fetching, historical, inbox, polling, setup, underived_pages
-from connections.models import Connection, Resource
+from connections.models import Connection, Resource, SyncRun
 from connections.setup import Choice
 from connections.sources.stripe import events
 from connections.sources.stripe.client import API_VERSION
@@ -55,6 +55,21 @@ def connect(account: SandboxAccount, db: None) -> Callable[..., Resource]:
         return setup.add_resource(connection, choice)
 
     return connected
+
+
+@pytest.fixture
+def start(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource]
+) -> Callable[..., SyncRun]:
+    """start(count): an account with that many customers, connected, its import begun but not walked."""
+
+    def begin(count: int = 230, kind: str = "customer") -> SyncRun:
+        account.play("grow", count=count)
+        stripe.discard()
+        stripe.clear_requests()
+        return connect(kind, sync="history_and_new").runs.get()
+
+    return begin
 
 
 @pytest.fixture

@@ -2,82 +2,25 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection as database
-from django.db import transaction
 from django.db.models.functions import Now
 
 from common.due import State
-from connections import historical, history_windows, history_writes, setup
+from connections import historical, history_windows, setup
 from connections.history_pages import refuse_repetition
-from connections.models import Connection, ConnectionStatus, RemoteObject, Resource, SyncLogEntry, SyncRun, SyncWindow
+from connections.models import Connection, RemoteObject, Resource, SyncLogEntry, SyncRun, SyncWindow
 from connections.sources.base import SourceError
 from contacts.models import Activity, Contact, ContactTag
 from sandbox.stripe import Sandbox, SandboxAccount
+from tests.connections.imports import Start, audit, walk, walk_in_threads
 from tests.live import CeleryWorker
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
-Start = Callable[..., SyncRun]
-
-
-@pytest.fixture
-def start(account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource]) -> Start:
-    """start(count): an account with that many customers, connected, its import begun but not walked."""
-
-    def begin(count: int = 230, kind: str = "customer") -> SyncRun:
-        account.play("grow", count=count)
-        stripe.discard()
-        stripe.clear_requests()
-        return connect(kind, sync="history_and_new").runs.get()
-
-    return begin
-
-
-def walk(run: SyncRun) -> SyncRun:
-    """Walk to the end, moving due columns where the import waits."""
-    for _ in range(60):
-        historical.drain()
-        run.refresh_from_db()
-        if not run.is_open:
-            return run
-        ConnectionStatus.objects.update(throttled_until=None)
-        SyncWindow.objects.filter(state=State.DUE).update(next_attempt_at=Now())
-    raise AssertionError(f"The import stands still: {run.state} {run.message}")
-
-
-def someone_waits_for_us() -> bool:
-    with database.cursor() as cursor:
-        cursor.execute("select exists(select from pg_locks where pg_backend_pid() = any(pg_blocking_pids(pid)))")
-        return bool(cursor.fetchone()[0])
-
-
-def walk_in_threads(count: int) -> None:
-    def worker() -> None:
-        historical.drain()
-        database.close()
-
-    threads = [threading.Thread(target=worker) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-
-
-def audit(run: SyncRun, count: int) -> None:
-    """Nothing lost, nothing doubled."""
-    assert (run.state, run.listed, run.failed, run.message) == ("done", count, 0, "")
-    entries = SyncLogEntry.objects.filter(run=run)
-    assert entries.count() == entries.values("object_id").distinct().count() == count
-    assert run.created + run.updated + run.unchanged + run.skipped == count
-    contacts = Contact.objects.count()
-    assert contacts == run.created
-    assert Activity.objects.filter(kind="contact.created").count() == contacts
 
 
 def test_history_starts_no_automation_and_adds_one_tag(start: Start) -> None:
@@ -160,56 +103,6 @@ def test_an_endless_list_ends() -> None:
     assert stopped.value.permanent
 
 
-def test_pause_resume_and_cancel(start: Start) -> None:
-    run = start()
-    historical.drain(seconds=0.001)
-    assert historical.pause(run)
-    assert historical.drain() == 0
-    run.refresh_from_db()
-    assert run.state == "paused" and 0 < run.seen < 230
-    assert historical.resume(run)
-    audit(walk(run), 230)
-    assert not historical.cancel(run)
-
-
-@pytest.mark.parametrize("change", [historical.pause, historical.cancel])
-def test_a_change_while_a_page_is_written_stands(start: Start, change: Callable[[SyncRun], bool]) -> None:
-    run = start()
-    page = threading.Thread(target=lambda: (historical.drain(seconds=0.001), database.close()))
-    with transaction.atomic():
-        # The page has read that the import runs, and now waits for the account.
-        Connection.objects.select_for_update(no_key=True).get(pk=run.resource.connection_id)
-        page.start()
-        eventually(someone_waits_for_us)
-        assert change(run)
-    page.join(60)
-    run.refresh_from_db()
-    assert run.state == ("paused" if change is historical.pause else "cancelled")
-    assert run.seen, "the page itself was written"
-
-
-def test_a_cancelled_import_keeps_what_it_brought(start: Start) -> None:
-    run = start()
-    historical.drain(seconds=0.001)
-    brought = Contact.objects.count()
-    assert historical.cancel(run) and brought
-    assert historical.drain() == 0
-    assert Contact.objects.count() == brought
-
-
-def test_disconnecting_stops_it_within_a_page(start: Start) -> None:
-    """Row 65."""
-    run = start()
-    historical.drain(seconds=0.001)
-    run.refresh_from_db()
-    setup.disconnect(Connection.objects.get())
-    before = Contact.objects.count(), SyncLogEntry.objects.count()
-    assert historical.drain() == 0
-    run.refresh_from_db()
-    assert run.state == "cancelled" and "disconnected" in run.message
-    assert (Contact.objects.count(), SyncLogEntry.objects.count()) == before
-
-
 def test_history_and_live_events_race_to_the_newest_state(
     start: Start, stripe: Sandbox, account: SandboxAccount
 ) -> None:
@@ -278,27 +171,6 @@ def test_an_object_that_is_refused_holds_up_only_the_window_that_needs_it(
     assert Contact.objects.count() == run.listed >= 36
     # Rows of other windows had all they need: none was counted and left without its contact.
     assert SyncLogEntry.objects.filter(run=run).count() == run.listed
-
-
-def test_an_import_whose_worker_died_at_its_very_end_is_ended(start: Start) -> None:
-    """Killed after the last window was done and before the run was: else it would run for ever, and stop the next."""
-    run = start(3)
-    historical.drain()
-    SyncRun.objects.filter(pk=run.pk).update(state=SyncRun.State.RUNNING, finished_at=None)
-    historical.drain()
-    run.refresh_from_db()
-    assert run.state == "done" and run.finished_at
-
-
-def test_a_new_key_in_the_middle_of_a_page_ends_no_import(start: Start, account: SandboxAccount) -> None:
-    """Row 66: the walker's copy of the run is of the old key, but its account is connected all the same."""
-    run = start(3)
-    known = SyncRun.objects.select_related("resource__connection").get(pk=run.pk)
-    setup.replace_key(Connection.objects.get(), account.new_key("secret", label="second"))
-    history_writes._close_if_moved(known)
-    historical.drain()
-    run.refresh_from_db()
-    assert run.state == "done"
 
 
 def test_a_killed_worker_repeats_at_most_a_page(start: Start, stripe: Sandbox, celery_worker: CeleryWorker) -> None:

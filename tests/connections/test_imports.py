@@ -1,0 +1,133 @@
+"""Imports from their beginning to their end: begun once and whole, paused, cancelled, and always ended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection as database
+from django.db import transaction
+
+from connections import historical, history_writes, setup
+from connections.models import Connection, Resource, SyncLogEntry, SyncRun
+from connections.sources.base import SourceError
+from contacts.models import Contact
+from sandbox.stripe import SandboxAccount
+from tests.connections.imports import Start, audit, someone_waits_for_us, walk
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_pause_resume_and_cancel(start: Start) -> None:
+    run = start()
+    historical.drain(seconds=0.001)
+    assert historical.pause(run)
+    assert historical.drain() == 0
+    run.refresh_from_db()
+    assert run.state == "paused" and 0 < run.seen < 230
+    assert historical.resume(run)
+    audit(walk(run), 230)
+    assert not historical.cancel(run)
+
+
+@pytest.mark.parametrize("change", [historical.pause, historical.cancel])
+def test_a_change_while_a_page_is_written_stands(start: Start, change: Callable[[SyncRun], bool]) -> None:
+    run = start()
+    page = threading.Thread(target=lambda: (historical.drain(seconds=0.001), database.close()))
+    with transaction.atomic():
+        # The page has read that the import runs, and now waits for the account.
+        Connection.objects.select_for_update(no_key=True).get(pk=run.resource.connection_id)
+        page.start()
+        eventually(someone_waits_for_us)
+        assert change(run)
+    page.join(60)
+    run.refresh_from_db()
+    assert run.state == ("paused" if change is historical.pause else "cancelled")
+    assert run.seen, "the page itself was written"
+
+
+def test_a_cancelled_import_keeps_what_it_brought(start: Start) -> None:
+    run = start()
+    historical.drain(seconds=0.001)
+    brought = Contact.objects.count()
+    assert historical.cancel(run) and brought
+    assert historical.drain() == 0
+    assert Contact.objects.count() == brought
+
+
+def test_disconnecting_stops_it_within_a_page(start: Start) -> None:
+    """Row 65."""
+    run = start()
+    historical.drain(seconds=0.001)
+    run.refresh_from_db()
+    setup.disconnect(Connection.objects.get())
+    before = Contact.objects.count(), SyncLogEntry.objects.count()
+    assert historical.drain() == 0
+    run.refresh_from_db()
+    assert run.state == "cancelled" and "disconnected" in run.message
+    assert (Contact.objects.count(), SyncLogEntry.objects.count()) == before
+
+
+def test_an_import_whose_worker_died_at_its_very_end_is_ended(start: Start) -> None:
+    """Killed after the last window was done and before the run was: else it would run for ever, and stop the next."""
+    run = start(3)
+    historical.drain()
+    SyncRun.objects.filter(pk=run.pk).update(state=SyncRun.State.RUNNING, finished_at=None)
+    historical.drain()
+    run.refresh_from_db()
+    assert run.state == "done" and run.finished_at
+
+
+def test_an_import_is_born_whole(connect: Callable[..., Resource]) -> None:
+    """Row 34: killed before its windows were there, it would stand for ever, and stop the next."""
+    resource = connect("customer")
+
+    def dies(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if "connections_syncwindow" in sql:
+            raise SystemExit
+        return execute(sql, *rest)
+
+    with pytest.raises(SystemExit), database.execute_wrapper(dies):
+        historical.start(resource, until=resource.since)
+    assert not SyncRun.objects.exists()
+    # What is left of the time when that could be is ended.
+    run = historical.start(resource, until=resource.since)
+    run.windows.all().delete()
+    historical.drain()
+    run.refresh_from_db()
+    assert run.state == "failed" and "Import again" in run.message
+    assert historical.start(resource, until=resource.since).windows.count() == historical.WINDOWS
+
+
+def test_two_people_who_import_at_once_begin_one_import(connect: Callable[..., Resource]) -> None:
+    resource = connect("customer")
+    begun: list[SyncRun] = []
+
+    def begin() -> None:
+        begun.append(historical.start(resource, until=resource.since))
+        database.close()
+
+    other = threading.Thread(target=begin)
+    with transaction.atomic():
+        run = historical.start(resource, until=resource.since)
+        other.start()
+        eventually(someone_waits_for_us)
+    other.join(30)
+    assert begun == [run]
+    setup.remove_resource(resource)
+    with pytest.raises(SourceError, match="disconnected"):
+        historical.start(resource, until=resource.since)
+
+
+def test_a_new_key_in_the_middle_of_a_page_ends_no_import(start: Start, account: SandboxAccount) -> None:
+    """Row 66: the walker's copy of the run is of the old key, but its account is connected all the same."""
+    run = start(3)
+    known = SyncRun.objects.select_related("resource__connection").get(pk=run.pk)
+    setup.replace_key(Connection.objects.get(), account.new_key("secret", label="second"))
+    history_writes._close_if_moved(known)
+    historical.drain()
+    run.refresh_from_db()
+    assert run.state == "done"
