@@ -20,6 +20,7 @@ from connections import ingest, lanes, log
 from connections.incoming import Incoming, Outcome
 from connections.models import Connection, InboundEvent, SyncLogEntry
 from connections.refusals import is_own_doing
+from connections.retention import BODIES
 from connections.sources.stripe import translate
 from connections.sources.stripe.translate import Envelope, Unreadable
 
@@ -220,15 +221,18 @@ def _finish(connection: Connection, batch: list[Incoming], outcomes: list[Outcom
         ends.append((incoming.event.pk, state.value, rows.literal(sorted(outcome.waits_for))))
     ends.sort()
     ids, states, waits = ([end[place] for end in ends] for place in range(3))
-    rows.execute(_END, [array("int8", ids), array("text", states), array("text", waits)])
+    rows.execute(_END, [BODIES, array("int8", ids), array("text", states), array("text", waits)])
     release(connection, {key for outcome in outcomes for key in outcome.stored})
 
 
-# Nobody asked for ignored events, so what they say of people is not kept. Those that ran remember what they waited for.
+# Nobody asked for ignored events, so what they say of people is not kept; nor is what ends when its time is over.
+# Those that ran remember what they waited for.
 _END = """
     update connections_inboundevent as event set
         state = ending.state, claims = 0, lease_until = null, last_error = '', last_error_code = '',
-        body = case when ending.state = 'ignored' then null else event.body end,
+        body = case when ending.state = 'ignored'
+            or ending.state = 'done' and event.received_at < statement_timestamp() - %s::interval
+            then null else event.body end,
         waits_for = case when ending.state = 'waiting' then ending.waits_for::varchar[] else event.waits_for end,
         processed_at = case when ending.state = 'waiting' then event.processed_at else statement_timestamp() end
     from unnest(%b::int8[], %b::text[], %b::text[]) as ending(id, state, waits_for)

@@ -1,7 +1,8 @@
 """What is removed by itself, page by page.
 
 Payloads go after 30 days, finished events after 45, log rows after 400 (they say why a contact has a value). What is
-set aside or held stays until a person decides.
+set aside stays until a person decides; what ends after more than 30 days loses its payload as it ends. What is held for
+a disconnected account is of no use after 30 days: connecting again begins at that moment.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from common.clearing import PAGE, drop
@@ -27,6 +30,8 @@ def clear_old(seconds: float = DRAIN_SECONDS) -> int:
     finished = InboundEvent.objects.filter(state__in=_FINISHED, received_at__lt=now - EVENTS)
     for connection in Connection.objects.select_related("status").exclude(status=None):
         cleared += _empty_bodies(connection, now - BODIES, ends)
+        if not connection.is_connected:
+            cleared += _let_go(connection, now - BODIES, ends)
         cleared += drop(finished.filter(connection=connection).order_by("received_at"), ends)
     checked = SyncRun.objects.checks().exclude(state__in=SyncRun.OPEN).filter(started_at__lt=now - CHECKS)
     yesterday = timezone.localdate() - timedelta(days=1)
@@ -37,6 +42,24 @@ def clear_old(seconds: float = DRAIN_SECONDS) -> int:
         LogCount.objects.filter(day__lt=yesterday).order_by("day"),
     )
     return cleared + sum(drop(old, ends) for old in others)
+
+
+def empty_old(events: QuerySet[InboundEvent]) -> int:
+    """Take the bodies of events that ended so late that nobody will look for them again."""
+    return events.filter(state__in=_FINISHED, received_at__lt=Now() - BODIES).update(body=None)
+
+
+def _let_go(connection: Connection, before: datetime, ends: float) -> int:
+    """End events that were held since a disconnection; only here few old ones are left to look through."""
+    held = InboundEvent.objects.filter(connection=connection, received_at__lt=before, state=State.HELD)
+    let_go = 0
+    while time.monotonic() < ends:
+        page = held.filter(pk__in=list(held.order_by("received_at").values_list("pk", flat=True)[:PAGE]))
+        count = page.update(state=State.IGNORED, body=None, processed_at=Now())
+        let_go += count
+        if count < PAGE:
+            break
+    return let_go
 
 
 def _empty_bodies(connection: Connection, before: datetime, ends: float) -> int:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from common.due import State
 from common.htmx import is_fragment, render_fragment_or_page
-from connections import inbox, log_entries, log_lines, replaying
+from connections import inbox, log_entries, log_lines, replaying, retention
 from connections.filters import LogFilter
 from connections.models import BulkReplay, InboundEvent, SyncLogEntry
 from users import audit
@@ -47,8 +47,10 @@ def dismiss(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Warn no more of an event that is set aside. Its row stays, and its payload for thirty days."""
     entry = get_object_or_404(SyncLogEntry, pk=pk)
     with transaction.atomic():
-        dismissed = InboundEvent.objects.filter(log=entry, state=State.DEAD).update(state=State.DONE)
+        events = InboundEvent.objects.filter(log=entry)
+        dismissed = events.filter(state=State.DEAD).update(state=State.DONE)
         if dismissed:
+            retention.empty_old(events)
             audit.record(request, "dismissed event", entry.event_id, type=entry.event_type)
     if dismissed:
         messages.success(request, "The event is dismissed. Its row stays in the log.")

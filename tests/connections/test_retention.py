@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -9,11 +11,13 @@ from typing import Any
 import pytest
 from django.db import connection as database
 from django.db.models.functions import Now
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from common import clearing
 from common.due import State
-from connections import inbox, reconcile, retention
+from connections import inbox, reconcile, retention, setup
 from connections.models import (
     Connection,
     ConnectionStatus,
@@ -23,6 +27,7 @@ from connections.models import (
     SyncLogEntry,
     SyncRun,
 )
+from tests.connections.test_guard import event
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,6 +67,38 @@ def test_payloads_go_after_thirty_days_and_events_after_forty_five(connection: C
         f"evt_done_31_{number}" for number in range(3)
     }
     assert retention.clear_old() == 0
+
+
+def test_what_ends_late_keeps_no_payload(connection: Connection, marketer_client: Client) -> None:
+    """Replayed or dismissed long after it came, past where retention looks."""
+    Resource.objects.update(since="2020-01-01T00:00:00Z")
+    for number, days in enumerate((29, 31, 32)):
+        body = json.dumps(event(number, "customer.created", int(time.time()))).encode()
+        received(connection, 1, days=days, state=State.DEAD, body=body)
+    InboundEvent.objects.update(type="customer.created")
+    retention.clear_old()
+    newest, older, oldest = InboundEvent.objects.order_by("-received_at")
+    assert bodies() == 3
+    assert inbox.replay([newest, older]) == 2
+    inbox.drain()
+    entry = SyncLogEntry.objects.create(
+        connection=connection, inbound=oldest, via="webhook", result="dead", occurred_at=Now()
+    )
+    marketer_client.post(reverse("connections:dismiss", args=[entry.pk]))
+    assert set(InboundEvent.objects.values_list("state", flat=True)) == {"done"}
+    assert InboundEvent.objects.exclude(body=None).get() == newest
+
+
+def test_what_is_held_for_a_disconnected_account_is_not_held_for_ever(connection: Connection) -> None:
+    setup.disconnect(connection)
+    received(connection, 2, days=31, state=State.HELD)
+    received(connection, 1, days=29, state=State.HELD)
+    retention.clear_old()
+    assert sorted(InboundEvent.objects.values_list("state", "body")) == [
+        ("held", b"{}"),
+        ("ignored", None),
+        ("ignored", None),
+    ]
 
 
 def test_much_is_removed_in_small_steps(connection: Connection, monkeypatch: Any) -> None:
