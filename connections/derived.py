@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-
-from django.db import transaction
 
 from common.origin import Origin
 from connections import known_people, naming, remote_objects, underived
@@ -108,18 +106,6 @@ def _meet(connection: Connection, keys: Iterable[str], held: Held | None) -> Nei
 def is_met_at(key: str) -> bool:
     """Must workers that hold objects naming this one go one after the other?"""
     return is_purchase(key) or is_subscription(key)
-
-
-def rederive(connection: Connection, kind: str) -> None:
-    """Make everything anew that follows from the held objects of a kind; nobody is told."""
-    held = RemoteObject.objects.filter(connection=connection, type=kind, body__isnull=False).order_by("pk")
-    last = 0
-    while page := list(held.filter(pk__gt=last)[:PAGE]):
-        last = page[-1].pk
-        now = datetime.now(UTC)
-        told = Told(now, Origin.USER, f"{connection.pk}:rederive:{now.timestamp():.6f}", silent=True)
-        with transaction.atomic():
-            refresh(connection, {row.key: told for row in page})
 
 
 def _refresh_recurring(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from common import rows
-from connections.models import Connection
+from connections.models import Connection, RemoteObject
 
 # PostgreSQL compares each row it finds with each key that was asked for: pages of keys keep that from growing with the
 # square of a batch.
@@ -40,6 +40,12 @@ def pages(keys: Iterable[str]) -> list[str]:
     """The keys as `NAMED` wants them."""
     ordered = sorted(keys)
     return [rows.literal(ordered[start : start + _KEYS]) for start in range(0, len(ordered), _KEYS)]
+
+
+def every_subscription(connection: Connection, limit: int, after: int = 0) -> list[tuple[int, str]]:
+    """(primary key, key) of at most `limit` held subscriptions, from `after` on."""
+    held = RemoteObject.objects.filter(connection=connection, type="subscription", body__isnull=False, pk__gt=after)
+    return [(row.pk, row.key) for row in held.only("pk", "type", "external_id").order_by("pk")[:limit]]
 
 
 def subscriptions(connection: Connection, shared: Iterable[str], limit: int, after: int = 0) -> list[tuple[int, str]]:

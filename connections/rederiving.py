@@ -13,15 +13,24 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
-from common.due import LEASE, DueQuerySet, State
+from common.due import LEASE, DueQuerySet, State, database_now
 from common.origin import Origin
 from connections import derivation_pages, naming
 from connections.derived import PAGE, Told
 from connections.inbox import Moved, fenced
 from connections.models import Connection, Rederivation
+from connections.models.rederivation import EVERY_SUBSCRIPTION
 
 logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 20
+
+
+def begin(connection: Connection) -> None:
+    """Have every recurring payment of a connection made anew; nobody is told. For the transaction of the change."""
+    now = database_now()
+    key = f"{connection.pk}:rederive:{now.timestamp():.6f}"
+    told = {"occurred_at": now, "origin": Origin.USER, "key": key, "silent": True}
+    Rederivation.objects.create(connection=connection, shared=EVERY_SUBSCRIPTION, **told)
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
@@ -91,7 +100,10 @@ def _write(row: Rederivation, is_last: bool) -> None:
     mine = Rederivation.objects.filter(pk=row.pk, claim_no=row.claim_no, state=State.RUNNING)
     if not mine.select_for_update().exists():
         raise Moved
-    page = naming.subscriptions(connection, [row.shared], PAGE, row.after)
+    if row.shared == EVERY_SUBSCRIPTION:
+        page = naming.every_subscription(connection, PAGE, row.after)
+    else:
+        page = naming.subscriptions(connection, [row.shared], PAGE, row.after)
     told = Told(row.occurred_at, Origin(row.origin), row.key, row.silent)
     derivation_pages.derive(connection, {key: told for _, key in page}, is_last=is_last)
     _advance(row, [pk for pk, _ in page])

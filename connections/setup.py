@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from common import encryption
 from common.due import State
-from connections import api, derived, historical, reconcile, webhooks
+from connections import api, historical, reconcile, rederiving, webhooks
 from connections.models import (
     Connection,
     ConnectionStatus,
@@ -145,10 +145,11 @@ def change_resource(resource: Resource, *, events: list[str], data: str) -> None
 
 
 def change_status_map(connection: Connection, status_map: dict[str, str]) -> None:
-    """Read subscription statuses by another map, those already held included."""
-    Connection.objects.filter(pk=connection.pk).update(status_map=status_map)
+    """Read subscription statuses by another map. Recurring payments that exist follow, page by page, in a worker."""
+    with transaction.atomic():
+        Connection.objects.filter(pk=connection.pk).update(status_map=status_map)
+        rederiving.begin(connection)
     connection.status_map = status_map
-    derived.rederive(connection, "subscription")
 
 
 def remove_resource(resource: Resource) -> None:

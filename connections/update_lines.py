@@ -11,6 +11,7 @@ from django.utils import timezone
 from common.due import BACKOFF, State
 from connections import failed_derivations, rederiving
 from connections.models import FailedDerivation, Rederivation
+from connections.models.rederivation import EVERY_SUBSCRIPTION
 from recurring_payments.models import RecurringPayment
 
 TRIES = len(BACKOFF) + 1
@@ -35,6 +36,8 @@ class UpdateLine:
             kind = self.row.object_key.partition(":")[0]
             what = "Recurring payment" if kind == "subscription" else f"Order with {kind.replace('_', ' ')}"
             return f"{what} {_id(self.row.object_key)}"
+        if self.row.shared == EVERY_SUBSCRIPTION:
+            return "Every recurring payment"
         kind = self.row.shared.partition(":")[0].replace("_", " ")
         return f"Every recurring payment with {kind} {_id(self.row.shared)}"
 

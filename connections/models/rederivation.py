@@ -8,6 +8,9 @@ from common.due import DueManager, DueRow, State
 from common.origin import Origin
 from connections.models.connection import Connection
 
+# In place of an object's key: something changed that all subscriptions of the connection are read by.
+EVERY_SUBSCRIPTION = "subscription"
+
 
 class Underived(models.Model):
     """A subscription or purchase whose recurring payment or order does not say yet what history brought."""

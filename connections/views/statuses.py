@@ -18,14 +18,14 @@ from users.roles import role_required
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
 def statuses(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Change the map; recurring payments that are held read by it at once."""
+    """Change the map; recurring payments that are held are read by it within seconds."""
     connection = get_object_or_404(Connection.objects.connected(), pk=pk)
     form = StatusMapForm(connection, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         before, after = connection.status_map, form.chosen()
         setup.change_status_map(connection, after)
         audit.record(request, "changed status map", connection, status_map=(before, after))
-        messages.success(request, "The statuses are saved. Recurring payments show them now.")
+        messages.success(request, "The statuses are saved. Recurring payments follow within seconds.")
         return redirect("connections:statuses", pk=connection.pk)
     context = {"connection": connection, "form": form}
     return render(request, "connections/statuses.html", context, status=422 if form.errors else 200)

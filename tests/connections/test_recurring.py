@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from connections import fetching, inbox
-from connections.models import Connection, InboundEvent, Resource
+from connections.models import InboundEvent, Resource
 from connections.sources.base import HeldObject
 from connections.sources.stripe import recurring
 from connections.sources.stripe.billing import Billing
@@ -355,22 +354,3 @@ class TestThroughTheSandbox:
         calls = len(stripe.requests("/v1/"))
         assert events > 100 and calls * 1000 <= events * 20, f"{calls} calls for {events} events"
         assert not InboundEvent.objects.exclude(state__in=["done", "ignored"]).exists()
-
-    def test_the_status_map_is_the_users(
-        self, account: SandboxAccount, stripe: Sandbox, connect: Connect, live_hook: None, marketer_client: Client
-    ) -> None:
-        """2.1: editable per connection; rows held read by it at once, and later events too."""
-        connection = connect("subscription").connection
-        subscription = account.subscribe(None, amount=2900, currency="eur", trial_days=14)
-        stripe.deliver()
-        work()
-        page = f"/apps/stripe/accounts/{connection.pk}/statuses/"
-        usual = {told: str(value) for told, value in recurring.STATUSES.items()}
-        assert marketer_client.post(page, usual | {"trialing": "NONSENSE"}).status_code == 422
-        assert marketer_client.post(page, usual | {"trialing": "PENDING"}).status_code == 302
-        assert RecurringPayment.objects.get().normalized_status == "PENDING"
-        assert Connection.objects.get().status_map == {"trialing": "PENDING"}
-        account.play("end_trial", subscription=subscription["id"])
-        stripe.deliver()
-        work()
-        assert RecurringPayment.objects.get().normalized_status == "ACTIVE"

@@ -19,9 +19,11 @@ from common.due import State
 from common.origin import Origin
 from connections import derived, fetching, idle, inbox, rederiving
 from connections.models import Connection, InboundEvent, Rederivation, RemoteObject, Resource
-from connections.sources.stripe import shapes, translate
+from connections.sources.stripe import recurring, shapes, translate
 from contacts.models import Activity
 from recurring_payments.models import RecurringPayment
+from sandbox.stripe import Sandbox, SandboxAccount
+from tests.connections.conftest import work
 from tests.connections.test_recurring import START, subscription
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,7 +65,8 @@ def with_subscriptions(connection: Connection, count: int) -> Connection:
     """So many subscriptions to one product, derived."""
     hold(connection, {"id": "prod_1", "object": "product", "name": "Old name"})
     hold(connection, *(subscription(id=f"sub_{number}", customer=f"cus_{number}") for number in range(count)))
-    derived.rederive(connection, "subscription")
+    rederiving.begin(connection)
+    rederiving.drain()
     assert names() == {"Old name": count}
     return connection
 
@@ -169,7 +172,8 @@ def test_the_card_of_a_customer_is_shared_by_his_subscriptions(connection: Conne
     card = {"id": "pm_1", "object": "payment_method", "card": {"exp_month": 8, "exp_year": 2027}}
     hold(connection, {"id": "cus_1", "object": "customer", "invoice_settings": {"default_payment_method": "pm_1"}})
     hold(connection, card, subscription(id="sub_1"), subscription(id="sub_2"))
-    derived.rederive(connection, "subscription")
+    rederiving.begin(connection)
+    rederiving.drain()
     tell(connection, "payment_method.automatically_updated", card | {"card": {"exp_month": 9, "exp_year": 2030}})
     inbox.drain()
     ends = RecurringPayment.objects.values_list("payment_method_expiration", flat=True)
@@ -188,9 +192,35 @@ def test_what_follows_from_an_object_that_is_not_to_be_had(connection: Connectio
     """A card that Stripe does not know any more is no card of the subscription any more."""
     card = {"id": "pm_gone", "object": "payment_method", "card": {"brand": "visa", "exp_month": 8, "exp_year": 2027}}
     hold(connection, card, subscription(id="sub_1", default_payment_method="pm_gone"))
-    derived.rederive(connection, "subscription")
+    rederiving.begin(connection)
+    rederiving.drain()
     assert str(RecurringPayment.objects.get().payment_method_expiration) == "2027-08-01"
     RemoteObject.objects.filter(external_id="pm_gone").update(wanted_at=Now())
     fetching.drain()
     row = RecurringPayment.objects.get()
     assert (row.payment_method_expiration, row.payment_method_brand) == (None, "")
+
+
+def test_the_status_map_is_the_users(
+    account: SandboxAccount, stripe: Sandbox, connect: Callable[..., Resource], live_hook: None, marketer_client: Client
+) -> None:
+    """2.1: editable per connection; rows held are read by it too, by a worker that may die on the way; then events."""
+    connection = connect("subscription").connection
+    subscribed = account.subscribe(None, amount=2900, currency="eur", trial_days=14)
+    stripe.deliver()
+    work()
+    page = f"/apps/stripe/accounts/{connection.pk}/statuses/"
+    usual = {told: str(value) for told, value in recurring.STATUSES.items()}
+    assert marketer_client.post(page, usual | {"trialing": "NONSENSE"}).status_code == 422
+    assert marketer_client.post(page, usual | {"trialing": "PENDING"}).status_code == 302
+    (claimed,) = Rederivation.objects.claim(1)
+    assert RecurringPayment.objects.get().normalized_status == usual["trialing"]
+    # Its worker is killed here, and comes back by its lease.
+    Rederivation.objects.filter(pk=claimed.pk).update(lease_until=Now() - timedelta(seconds=1))
+    rederiving.drain()
+    assert RecurringPayment.objects.get().normalized_status == "PENDING"
+    assert Connection.objects.get().status_map == {"trialing": "PENDING"}
+    account.play("end_trial", subscription=subscribed["id"])
+    stripe.deliver()
+    work()
+    assert RecurringPayment.objects.get().normalized_status == "ACTIVE"
