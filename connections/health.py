@@ -67,7 +67,7 @@ def _oldest(rows: QuerySet[Any], column: str) -> datetime | None:
 
 def attention(_request: HttpRequest) -> int:
     """Things at Apps that need a person: refused keys, endpoint trouble, imports that failed, events and updates of
-    orders and recurring payments that are set aside.
+    orders and recurring payments that are set aside, rights that the key lacks.
 
     One query, as it runs on every page. Of a resource's imports only the newest counts.
     """
@@ -77,7 +77,7 @@ def attention(_request: HttpRequest) -> int:
         Resource.objects.active()
         .filter(connection=OuterRef("pk"))
         .annotate(newest=Subquery(newest))
-        .filter(newest__in=[SyncRun.State.FAILED, SyncRun.State.PARTLY_FAILED])
+        .filter(Q(newest__in=[SyncRun.State.FAILED, SyncRun.State.PARTLY_FAILED]) | ~Q(error=""))
     )
     counts = (
         Connection.objects.connected()

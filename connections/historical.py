@@ -11,9 +11,11 @@ from itertools import pairwise
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from connections import history_walk, history_writes
+from common.due import State
+from connections import history_ends, history_walk
 from connections.history_windows import WALKING, claim, walkable, windows
 from connections.models import Connection, Resource, SyncRun, SyncWindow
 from connections.sources.base import SourceError
@@ -68,16 +70,26 @@ def pause(run: SyncRun) -> bool:
 
 
 def resume(run: SyncRun) -> bool:
-    return bool(SyncRun.objects.filter(pk=run.pk, state=SyncRun.State.PAUSED).update(state=SyncRun.State.QUEUED))
+    if not SyncRun.objects.filter(pk=run.pk, state=SyncRun.State.PAUSED).update(state=SyncRun.State.QUEUED):
+        return False
+    hurry(SyncRun.objects.filter(pk=run.pk))
+    return True
+
+
+def hurry(runs: QuerySet[SyncRun]) -> None:
+    """Have asked for at the next ring what waits for Stripe."""
+    SyncWindow.objects.filter(run__in=runs, state=State.DUE).update(next_attempt_at=Now())
 
 
 def cancel(run: SyncRun, message: str = "") -> bool:
-    """End an import; what it brought stays."""
-    return bool(
-        SyncRun.objects.filter(pk=run.pk, state__in=SyncRun.OPEN).update(
-            state=SyncRun.State.CANCELLED, finished_at=Now(), message=message
-        )
+    """End an import or a check; what it brought stays."""
+    ended = SyncRun.objects.filter(pk=run.pk, state__in=SyncRun.OPEN).update(
+        state=SyncRun.State.CANCELLED, finished_at=Now(), message=message
     )
+    if ended and not run.is_check:
+        # Nothing waits for a right any more.
+        Resource.objects.filter(pk=run.resource_id).update(error="")
+    return bool(ended)
 
 
 def stop(resource: Resource, message: str) -> None:
@@ -88,12 +100,12 @@ def stop(resource: Resource, message: str) -> None:
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
     """Walk due windows until there are none or the time is up. Returns how many pages were written."""
-    history_writes.end_forgotten_runs()
+    history_ends.end_forgotten_runs()
     ends = time.monotonic() + seconds
     pages = 0
     while time.monotonic() < ends:
         for pk in windows().release_expired():
-            history_writes.end_run_of(SyncWindow.objects.select_related("run").get(pk=pk))
+            history_ends.end_run_of(SyncWindow.objects.select_related("run").get(pk=pk))
         connection, claimed = _claim_of_an_account()
         if connection is None:
             break

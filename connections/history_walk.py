@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
 
-from connections import api, history_pages, history_windows, history_writes
+from connections import api, history_ends, history_pages, history_windows, history_writes
 from connections.history_pages import Cursor, Page
 from connections.models import SyncRun, SyncWindow
 from connections.sources.base import ObjectState, SourceError
@@ -19,7 +19,7 @@ from connections.sources.stripe.client import Client
 
 # Pages a transaction: while they are written their objects are in memory as read, as held and as they go out.
 WRITTEN_AT_ONCE = 4
-_STOPS_THE_WALK = (*history_writes.WAITS_FOR_THE_ACCOUNT, "unavailable")
+_STOPS_THE_WALK = (*history_ends.WAITS_FOR_THE_ACCOUNT, "unavailable")
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Walk:
         for place in self._idle:
             place.window.later(timedelta(0))
         for run, told in self._refused.values():
-            history_writes.note_waiting(run, told)
+            history_ends.note_waiting(run, told)
         return self._pages
 
     def _go(self, client: Client, threads: ThreadPoolExecutor) -> None:
@@ -93,7 +93,7 @@ class Walk:
     def _take(self, windows: list[SyncWindow]) -> None:
         for run_id in {window.run_id for window in windows} - self._runs.keys():
             run = SyncRun.objects.select_related("resource__connection", "resource__mapping").get(pk=run_id)
-            history_writes.note_running(run)
+            history_ends.note_running(run)
             self._runs[run_id] = run
         self._idle += [
             Place(window, self._runs[window.run_id], Cursor(window.after_id, window.after_created))
@@ -134,7 +134,7 @@ class Walk:
 
     def _interrupted(self, place: Place, error: SourceError) -> None:
         self._stopped = self._stopped or error.code in _STOPS_THE_WALK
-        if history_writes.interrupted(place.window, place.run, error):
+        if history_ends.interrupted(place.window, place.run, error):
             self._refused[place.run.pk] = place.run, error
 
     def _write(self, pages: list[tuple[Place, Page]]) -> None:

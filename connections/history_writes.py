@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import timedelta
 
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import Case, Exists, F, OuterRef, Value, When
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Now
 
 from common.due import LEASE, State
 from common.origin import Origin
-from connections import api, ingest, log
+from connections import history_ends, ingest, log
 from connections.history_pages import Page
 from connections.history_windows import WALKING
 from connections.inbox import Moved, fenced
 from connections.incoming import Incoming, Outcome
-from connections.models import Connection, Resource, SyncLogEntry, SyncRun, SyncWindow
-from connections.sources.base import ObjectState, SourceError
+from connections.models import Connection, SyncLogEntry, SyncRun, SyncWindow
+from connections.sources.base import ObjectState
 
 logger = logging.getLogger(__name__)
-# Refusals that are no fault of one window: the whole account waits.
-WAITS_FOR_THE_ACCOUNT = ("rate_limit", "key_refused", "key_expired", "key_unreadable", "disconnected")
 _CROSSWISE_TRIES = 5
 _COUNTS = ("created", "updated", "unchanged", "skipped", "failed")
 Read = tuple[SyncWindow, SyncRun, Page]
@@ -152,78 +149,8 @@ def _move(window: SyncWindow, page: Page) -> None:
 def _conclude(pages: list[Read], ours: list[Read]) -> None:
     written = {window.pk for window, _, _ in ours}
     for run in {run.pk: run for window, run, _ in pages if window.pk not in written}.values():
-        _close_if_moved(run)
+        history_ends.close_if_moved(run)
+    for run in {run.pk: run for _, run, _ in ours if run.resource.error}.values():
+        history_ends.note_granted(run)
     for window in {run.pk: window for window, run, page in ours if not page.more}.values():
-        end_run_of(window)
-
-
-def _close_if_moved(run: SyncRun) -> None:
-    """End the run of an account that was disconnected meanwhile."""
-    with transaction.atomic():
-        # Held, because a new key gives the account and its open runs another epoch, which our copy of the run lacks.
-        held = Connection.objects.select_for_update(no_key=True).filter(pk=run.resource.connection_id).first()
-        moved = SyncRun.objects.filter(pk=run.pk, state__in=SyncRun.OPEN)
-        if held and held.is_connected:
-            moved = moved.exclude(epoch=held.epoch)
-        moved.update(state=SyncRun.State.CANCELLED, finished_at=Now(), message="The account was disconnected.")
-
-
-def note_running(run: SyncRun) -> None:
-    SyncRun.objects.filter(pk=run.pk, state__in=(SyncRun.State.QUEUED, SyncRun.State.WAITING)).update(
-        state=SyncRun.State.RUNNING, message=""
-    )
-
-
-def note_waiting(run: SyncRun, error: SourceError) -> None:
-    SyncRun.objects.filter(pk=run.pk, state__in=WALKING).update(state=SyncRun.State.WAITING, message=error.message)
-
-
-def interrupted(window: SyncWindow, run: SyncRun, error: SourceError) -> bool:
-    """Put the window back, or set it aside where trying again cannot help. Whether its run waits for Stripe."""
-    api.note(run.resource.connection, error)
-    if error.code in WAITS_FOR_THE_ACCOUNT:
-        window.later(timedelta(seconds=error.retry_after or 2), code=error.code, error=error.message)
-        return True
-    if window.failed(code=error.code, error=error.message, permanent=error.permanent) != State.DEAD:
-        return True
-    if error.code == "permission":
-        Resource.objects.filter(pk=run.resource_id).update(error=error.message)
-    end_run_of(window)
-    return False
-
-
-def end_forgotten_runs() -> None:
-    """Conclude imports whose last window ended with a worker that died, or waited in vain, before it could do that.
-
-    Those that an older Millrace left without windows, too: they would stop every later one.
-    """
-    left = SyncWindow.objects.filter(run=OuterRef("pk")).exclude(state__in=[State.DONE, State.DEAD])
-    for run in SyncRun.objects.imports().filter(~Exists(left), state__in=WALKING):
-        _end_run(run.pk)
-
-
-def end_run_of(window: SyncWindow) -> None:
-    """Conclude the run once no window is left to walk: never “done” with a failure unsaid."""
-    # Whoever ends a window looks after its end has been committed, so the last of them sees none left.
-    if not SyncWindow.objects.filter(run=window.run_id).exclude(state__in=[State.DONE, State.DEAD]).exists():
-        _end_run(window.run_id)
-
-
-def _end_run(run_id: int) -> None:
-    with transaction.atomic():
-        run = SyncRun.objects.select_for_update(no_key=True).get(pk=run_id)
-        if not run.is_open:
-            return
-        dead = list(run.windows.filter(state=State.DEAD))
-        if len(dead) == run.windows.count():
-            run.state = SyncRun.State.FAILED
-            run.message = dead[0].last_error if dead else "It stopped before it could begin. Import again."
-        elif dead or run.failed:
-            run.state = SyncRun.State.PARTLY_FAILED
-            run.message = (
-                dead[0].last_error if dead else f"{run.failed} records could not be applied; see the sync log."
-            )
-        else:
-            run.state = SyncRun.State.DONE
-        run.finished_at = Now()
-        run.save(update_fields=["state", "message", "finished_at"])
+        history_ends.end_run_of(window)

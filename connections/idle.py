@@ -32,6 +32,7 @@ from connections.models import (
     ConnectionStatus,
     InboundEvent,
     RemoteObject,
+    Resource,
     SyncLogEntry,
     SyncRun,
     SyncWindow,
@@ -146,6 +147,8 @@ def died(since: datetime, usable: set[int]) -> list[str]:
     for run in failed.order_by("pk"):
         words = "failed" if run.state == SyncRun.State.FAILED else "failed in part"
         reasons.append(f"The history of {run.resource} ({run.resource.connection}) {words}: {run.message}")
+    held = Resource.objects.active().filter(connection__in=usable).exclude(error="").select_related("connection")
+    reasons += [f"{resource} ({resource.connection}): {resource.error}" for resource in held]
     refused = Connection.objects.filter(pk__in=usable, state=Connection.State.AUTH_FAILED)
     return reasons + [f"{connection}: {connection.error}" for connection in refused]
 

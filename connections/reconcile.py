@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from common.due import DueQuerySet, State, database_now
-from connections import api, historical, history_writes, polling, reconcile_pages
+from connections import api, historical, history_ends, polling, reconcile_pages
 from connections.history_windows import Stopped
 from connections.inbox import Moved
 from connections.models import Connection, ConnectionStatus, Resource, Sighting, SyncRun, SyncWindow
@@ -202,11 +202,11 @@ def _walk(window: SyncWindow, ends: float) -> int:
 
 def _interrupted(window: SyncWindow, run: SyncRun, error: SourceError) -> None:
     api.note(run.resource.connection, error)
-    if error.code in history_writes.WAITS_FOR_THE_ACCOUNT:
-        window.later(timedelta(seconds=error.retry_after or 2), code=error.code, error=error.message)
-    elif window.failed(code=error.code, error=error.message, permanent=error.permanent) == State.DEAD:
-        _conclude(run.pk)
-        return
+    if not history_ends.put_off(window, error):
+        ended = window.failed(code=error.code, error=error.message, permanent=error.permanent)
+        if ended == State.DEAD:
+            _conclude(run.pk)
+            return
     SyncRun.objects.filter(pk=run.pk, state__in=_WALKING).update(state=SyncRun.State.WAITING, message=error.message)
 
 

@@ -83,7 +83,9 @@ def replace_key(connection: Connection, key: str) -> Connection:
         locked.error = ""
         locked.save()
         # A new key is a new fence, but not a new start: open imports go on under it.
-        SyncRun.objects.filter(resource__connection=locked, state__in=SyncRun.OPEN).update(epoch=locked.epoch)
+        going_on = SyncRun.objects.open().filter(resource__connection=locked)
+        going_on.update(epoch=locked.epoch)
+        historical.hurry(going_on)
         locked.resources.update(error="")
     return locked
 

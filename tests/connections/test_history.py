@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db.models.functions import Now
 
 from common.due import State
-from connections import historical, history_windows, setup
+from connections import historical, history_windows, idle, setup
+from connections.health import attention
 from connections.history_pages import refuse_repetition
 from connections.models import Connection, RemoteObject, Resource, SyncLogEntry, SyncRun, SyncWindow
 from connections.sources.base import SourceError
@@ -86,14 +88,40 @@ def test_a_refused_key_holds_the_import_and_a_new_key_goes_on(
     audit(walk(run), 230)
 
 
-def test_a_missing_right_fails_with_its_name(start: Start, stripe: Sandbox, account: SandboxAccount) -> None:
-    """Row 50."""
-    run = start(20)
+def test_a_missing_right_holds_the_import_until_the_key_has_it(
+    start: Start, stripe: Sandbox, account: SandboxAccount, connect: Callable[..., Resource]
+) -> None:
+    """Row 50: told with its name; others go on, and so does it once somebody has added the right."""
+    run, other = start(20), connect("charge", sync="history_and_new").runs.get()
     message = "Having the 'rak_customer_read' permission would allow this request to continue."
-    stripe.faults(path="/v1/customers", status=403, count=0, message=message)
-    run = walk(run)
-    assert run.state == "failed" and "rak_customer_read" in run.message
-    assert "rak_customer_read" in Resource.objects.get().error
+    stripe.faults(path="/v1/customers", skip=4, status=403, count=0, message=message)
+    historical.drain()
+    stripe.clear_requests()
+    other = walk(other)
+    run.refresh_from_db()
+    assert (run.state, other.state) == ("waiting", "done")
+    assert "rak_customer_read" in run.message and "rak_customer_read" in run.resource.error
+    assert attention(None) == 1 and "rak_customer_read" in idle.work().reasons[0]  # type: ignore[arg-type]
+    # Its windows wait together: each look costs as many refusals as are walked at once.
+    assert historical.drain() == 0
+    assert len(stripe.requests("/v1/customers")) <= 2 * history_windows.WALKED_AT_ONCE
+    stripe.clear_faults()
+    assert historical.pause(run) and historical.resume(run)
+    historical.drain()
+    run.refresh_from_db()
+    audit(run, 20)
+    assert Resource.objects.get(kind="customer").error == "" and attention(None) == 0  # type: ignore[arg-type]
+
+
+def test_stripe_may_be_away_for_days(start: Start, stripe: Sandbox) -> None:
+    """Row 52: it is asked again each minute, however often it did not answer."""
+    run = start(3)
+    SyncWindow.objects.update(attempts=10)
+    stripe.faults(path="/v1/customers", status=503, count=1)
+    historical.drain()
+    soon = SyncWindow.objects.filter(last_error_code="unavailable", next_attempt_at__lte=Now() + timedelta(minutes=1))
+    assert soon.filter(state=State.DUE).count() == 1
+    audit(walk(run), 3)
 
 
 def test_an_endless_list_ends() -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection as database
 from django.db import transaction
 
-from connections import historical, history_writes, setup
+from connections import historical, history_ends, setup
 from connections.models import Connection, Resource, SyncLogEntry, SyncRun
 from connections.sources.base import SourceError
 from contacts.models import Contact
@@ -127,7 +127,7 @@ def test_a_new_key_in_the_middle_of_a_page_ends_no_import(start: Start, account:
     run = start(3)
     known = SyncRun.objects.select_related("resource__connection").get(pk=run.pk)
     setup.replace_key(Connection.objects.get(), account.new_key("secret", label="second"))
-    history_writes._close_if_moved(known)
+    history_ends.close_if_moved(known)
     historical.drain()
     run.refresh_from_db()
     assert run.state == "done"
