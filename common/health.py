@@ -1,4 +1,4 @@
-"""The queues that `/health/` watches. An app registers its own in `AppConfig.ready()`."""
+"""The queues, and whatever else, that `/health/` watches. An app registers its own in `AppConfig.ready()`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,14 @@ class Queue:
     worked_by: str = ""
 
 
-_queues: dict[str, Queue] = {}
+@dataclass(frozen=True)
+class Condition:
+    """`state` gives "ok" or what is wrong, in words."""
+
+    state: Callable[[], str]
+
+
+_queues: dict[str, Queue | Condition] = {}
 
 
 def register(name: str, oldest_due: OldestDue, *, limit: timedelta = timedelta(minutes=5), worked_by: str = "") -> None:
@@ -39,8 +46,15 @@ def register(name: str, oldest_due: OldestDue, *, limit: timedelta = timedelta(m
     _queues[name] = Queue(oldest_due, limit, worked_by)
 
 
-def _check(queue: Queue) -> str:
+def register_condition(name: str, state: Callable[[], str]) -> None:
+    """Watch something that is no queue."""
+    _queues[name] = Condition(state)
+
+
+def _check(queue: Queue | Condition) -> str:
     try:
+        if isinstance(queue, Condition):
+            return queue.state()
         oldest = queue.oldest_due()
         waited = timezone.now() - oldest if oldest else timedelta(0)
         if waited > SILENCE and queue.worked_by and (unworked := _unworked(queue.worked_by)):
@@ -58,5 +72,5 @@ def _unworked(queue: str) -> str:
 
 
 def queue_checks() -> dict[str, str]:
-    """{queue name: "ok" or what is wrong}."""
+    """{name of a queue or condition: "ok" or what is wrong}."""
     return {name: _check(queue) for name, queue in _queues.items()}

@@ -81,7 +81,7 @@ def answer(token: str, header: str, length: int, read: Callable[[], bytes]) -> i
             if not address.is_connected:
                 return 410
             if not _is_genuine(address, body, header):
-                logger.warning("A delivery was not signed by Stripe", extra={"connection": address.connection_id})
+                logger.warning(_refusal(address, body, header), extra={"connection": address.connection_id})
                 return 400
         return _take(token, address, body)
     except DatabaseError:
@@ -137,9 +137,17 @@ def _address(token: str, *, now: bool = False) -> _Address | None:
     return found
 
 
-def _is_genuine(address: _Address, body: bytes, header: str) -> bool:
+def _is_genuine(address: _Address, body: bytes, header: str, *, whenever: bool = False) -> bool:
     now = datetime.now(UTC)
-    return signature.is_genuine(body, header, (secret for secret, until in address.secrets if not until or until > now))
+    secrets = (secret for secret, until in address.secrets if not until or until > now)
+    return signature.is_genuine(body, header, secrets, whenever=whenever)
+
+
+def _refusal(address: _Address, body: bytes, header: str) -> str:
+    """Why it was refused, for the log."""
+    if _is_genuine(address, body, header, whenever=True):
+        return "A delivery was signed by Stripe over five minutes ago, or this server's clock is wrong"
+    return "A delivery was not signed by Stripe"
 
 
 def _secrets(connection: Connection) -> tuple[tuple[str, datetime | None], ...]:

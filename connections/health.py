@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, IntegerField, Min, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, IntegerField, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, Now
 from django.http import HttpRequest
 
 from common import health
 from common.due import State
-from connections import failed_derivations, history_windows, rederiving, underived
+from connections import clock, failed_derivations, history_windows, rederiving, underived
 from connections.models import BulkReplay, Connection, ConnectionStatus, InboundEvent, RemoteObject, Resource, SyncRun
 
 
@@ -22,6 +22,7 @@ def register() -> None:
     health.register("history", _history, worked_by="stripe")
     health.register("polling", _polling, limit=timedelta(minutes=15), worked_by="stripe")
     health.register("object checks", _checks, limit=timedelta(hours=1), worked_by="stripe")
+    health.register_condition("clock", clock.check)
     health.register("bulk replays", _replays, limit=timedelta(minutes=15), worked_by="inbox")
 
 
@@ -67,7 +68,7 @@ def _oldest(rows: QuerySet[Any], column: str) -> datetime | None:
 
 def attention(_request: HttpRequest) -> int:
     """Things at Apps that need a person: refused keys, endpoint trouble, imports that failed, events and updates of
-    orders and recurring payments that are set aside, rights that the key lacks.
+    orders and recurring payments that are set aside, rights that the key lacks, a wrong clock.
 
     One query, as it runs on every page. Of a resource's imports only the newest counts.
     """
@@ -79,6 +80,7 @@ def attention(_request: HttpRequest) -> int:
         .annotate(newest=Subquery(newest))
         .filter(Q(newest__in=[SyncRun.State.FAILED, SyncRun.State.PARTLY_FAILED]) | ~Q(error=""))
     )
+    usable = Q(state=Connection.State.ACTIVE)
     counts = (
         Connection.objects.connected()
         .annotate(dead_events=_count(dead), failed_runs=_count(failed), dead_updates=failed_derivations.counted())
@@ -88,9 +90,14 @@ def attention(_request: HttpRequest) -> int:
             dead=Sum("dead_events"),
             updates=Sum("dead_updates"),
             failed=Sum("failed_runs"),
+            ahead=Max("status__clock_ahead", filter=usable),
+            behind=Min("status__clock_ahead", filter=usable),
+            now=Max(Now()),
         )
     )
-    return sum(count or 0 for count in counts.values())
+    clocks = [counts.pop("ahead"), counts.pop("behind")]
+    wrong = clock.wrong(clocks, counts.pop("now"))
+    return sum(count or 0 for count in counts.values()) + bool(wrong)
 
 
 def _count(rows: QuerySet[Any]) -> Coalesce:

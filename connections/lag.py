@@ -21,7 +21,8 @@ _LAG = """
         'waiting_since', (select min(occurred_at) from unfinished),
         'missed', (select count(*) from late),
         'missed_today', (select count(*) from late where received_at > now() - interval '1 day'),
-        'missed_at', (select max(received_at) from late))
+        'missed_at', (select max(received_at) from late),
+        'read_at', statement_timestamp())
     from (select) as one_row
 """
 _WITH = """
@@ -54,6 +55,7 @@ class Lag:
 
     `waiting_since`: when the oldest event that is not applied yet happened. `missed`: events of the last seven days
     that no webhook brought, at most NEWEST; `missed_today`: those of the last day; `missed_at`: when the newest came.
+    `read_at`: the database's clock.
     """
 
     median: timedelta | None = None
@@ -62,6 +64,7 @@ class Lag:
     missed: int = 0
     missed_today: int = 0
     missed_at: datetime | None = None
+    read_at: datetime | None = None
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> Self:
@@ -73,6 +76,7 @@ class Lag:
             missed=found["missed"],
             missed_today=found["missed_today"],
             missed_at=_moment(found["missed_at"]),
+            read_at=_moment(found["read_at"]),
         )
 
     @property

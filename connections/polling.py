@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from common.origin import Origin
-from connections import api, inbox, proving, rate_limit, webhooks
+from connections import api, clock, inbox, proving, rate_limit, webhooks
 from connections.models import Connection, ConnectionStatus
 from connections.sources.base import Json, SourceError
 from connections.sources.stripe import translate
@@ -51,6 +51,8 @@ def poll(connection: Connection) -> int:
         return 0
     new = _store(connection, events)
     _look_again(connection, events, asked_at or started, new)
+    if asked_at:
+        clock.note(connection, asked_at + (datetime.now(UTC) - started))
     proving.look(connection)
     return new
 

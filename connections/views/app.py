@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
 
 from common.htmx import is_fragment
-from connections import account_checks, log_lines, overview
+from connections import account_checks, clock, log_lines, overview
 from connections.log_counts import Today
 from connections.models import Connection, SyncLogEntry
 from connections.overview import Account
@@ -75,15 +75,22 @@ def _frame(tab: str, *, first: str = "") -> dict[str, Any]:
         "accounts": accounts,
         "is_connected": bool(accounts),
         "log_size": overview.log_size(accounts),
-        "headline": headline(accounts),
+        "wrong_clock": (wrong_clock := _wrong_clock(accounts)),
+        "headline": headline(accounts, wrong_clock),
     }
 
 
-def headline(accounts: list[Account]) -> dict[str, str]:
+def _wrong_clock(accounts: list[Account]) -> str:
+    usable = [account for account in accounts if account.connection.state == Connection.State.ACTIVE]
+    ahead = [account.connection.status.clock_ahead for account in usable]
+    return clock.wrong(ahead, usable[0].lag.read_at if usable else None)
+
+
+def headline(accounts: list[Account], wrong_clock: str) -> dict[str, str]:
     """Badge beside the heading, for all accounts together."""
     if not accounts:
         return {"kind": "neutral", "word": "Not connected"}
-    if all(account.healthy for account in accounts):
+    if not wrong_clock and all(account.healthy for account in accounts):
         return {"kind": "ok", "word": "Connected"}
     return {"kind": "warn", "word": "Needs attention"}
 

@@ -69,10 +69,15 @@ def test_a_forged_delivery_is_refused_and_leaves_nothing(post: Post, header: str
     assert not InboundEvent.objects.exists()
 
 
-def test_old_signatures_are_refused(post: Post) -> None:
+def test_old_signatures_are_refused(post: Post, caplog: pytest.LogCaptureFixture) -> None:
+    """The log tells them from forged ones: maybe it is our clock."""
     now = int(time.time())
     assert post(event(1, "customer.created", now), at=now - 290) == 200
     assert post(event(2, "customer.created", now), at=now - 310) == 400
+    assert "clock is wrong" in caplog.text and "not signed by Stripe" not in caplog.text
+    caplog.clear()
+    assert post(event(2, "customer.created", now), header=f"t={now - 310},v1={'0' * 64}") == 400
+    assert "not signed by Stripe" in caplog.text and "clock" not in caplog.text
 
 
 def test_a_header_with_two_signatures_one_right(post: Post, connection: Connection) -> None:
