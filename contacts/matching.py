@@ -36,6 +36,7 @@ class People:
         self._contacts = {contact.pk: contact for contact in contacts}
         self._by_email = {(c.email_key, c.is_test): self._heir(c) for c in self._contacts.values() if c.email_key}
         self._freed: set[tuple[str, bool]] = set()
+        self._left: dict[tuple[str, bool], Contact] = {}
         self._identities: dict[_IdentityKey, Identity] = {}
         for identity in identities:
             identity.contact = self._contacts[identity.contact_id]
@@ -111,7 +112,10 @@ class People:
     def readdress(self, contact: Contact) -> None:
         """Bring the key in step with the contact's address."""
         if contact.email_key:
-            self._by_email.pop((contact.email_key, contact.is_test), None)
+            left = contact.email_key, contact.is_test
+            self._by_email.pop(left, None)
+            if contact.pk:
+                self._left[left] = contact
         contact.email_key = email_key(contact.email) if contact.email else None
         if contact.email_key:
             key = contact.email_key, contact.is_test
@@ -128,6 +132,7 @@ class People:
 
     def save(self) -> None:
         """Write everything; new contacts have their primary key afterwards."""
+        self._let_go()
         rows.insert(sorted(self._new, key=lambda contact: contact.email_key or ""))
         for key, is_test in sorted(self._freed):
             # The address of a contact merged into this one became this one's own.
@@ -139,6 +144,12 @@ class People:
         rows.insert(sorted(self._new_identities, key=lambda identity: identity.external_id))
         changed = [self._changed_identities[pk] for pk in sorted(self._changed_identities)]
         rows.update(changed, ["email", "deleted_at"])
+
+    def _let_go(self) -> None:
+        """Give up the addresses that others of the batch took over: an address is one contact's at every moment."""
+        taken = [contact.pk for key, contact in self._left.items() if self._by_email.get(key, contact) is not contact]
+        if taken:
+            Contact.objects.filter(pk__in=taken).update(email_key=None)
 
     def _heir(self, contact: Contact) -> Contact:
         return self._contacts.get(contact.merged_into_id, contact) if contact.merged_into_id else contact

@@ -91,6 +91,20 @@ def test_an_address_of_another_contact_is_kept_apart_and_said() -> None:
     assert sorted(Contact.objects.values_list("email_key", flat=True)) == ["ana@example.com", "bob@example.com"]
 
 
+def test_an_address_goes_from_one_to_another_in_one_batch() -> None:
+    """Whoever is told first in the batch: a new contact, or one that is known, may have what another one left."""
+    sync(record(1), record(2, customer="cus_2", email="bob@example.com"))
+    sync(
+        record(3, at=5, email="new@example.com"),
+        record(4, at=6, customer="cus_2", email="ana@example.com"),
+        record(5, at=7, customer="cus_3", email="bob@example.com"),
+    )
+    # Back where it was, and on again.
+    sync(record(6, at=8, email="ana2@example.com"), record(7, at=9, email="new@example.com"))
+    held = dict(Identity.objects.values_list("external_id", "contact__email_key"))
+    assert held == {"cus_1": "new@example.com", "cus_2": "ana@example.com", "cus_3": "bob@example.com"}
+
+
 def test_without_address_and_known_customer_a_record_is_skipped() -> None:
     (outcome,) = sync(record(1, email=None))
     assert (outcome.result, outcome.contact) == ("skipped", None)
