@@ -26,10 +26,10 @@ from connections.sources.stripe import translate
 from local.engines import server_user
 from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.conftest import work
+from tests.connections.imports import someone_waits_for_us
 from tests.connections.test_any_order import happened
 from tests.connections.test_endpoint import sign
 from tests.connections.test_guard import event
-from tests.connections.test_history import someone_waits_for_us
 from tests.faults.audit import assert_clean
 from tests.faults.machine import Machine
 from tests.waiting import eventually
