@@ -122,9 +122,8 @@ def _end_run(run_id: int) -> None:
             run.message = dead[0].last_error if dead else "It stopped before it could begin. Import again."
         elif dead or run.failed:
             run.state = SyncRun.State.PARTLY_FAILED
-            run.message = (
-                dead[0].last_error if dead else f"{run.failed} records could not be applied; see the sync log."
-            )
+            failed = "1 record" if run.failed == 1 else f"{run.failed} records"
+            run.message = dead[0].last_error if dead else f"{failed} could not be applied; see the sync log."
         else:
             run.state = SyncRun.State.DONE
         run.finished_at = Now()

@@ -19,6 +19,7 @@ from connections.sources.stripe.client import Client
 
 # Pages a transaction: while they are written their objects are in memory as read, as held and as they go out.
 WRITTEN_AT_ONCE = 4
+_REST = timedelta(seconds=1)
 _STOPS_THE_WALK = (*history_ends.WAITS_FOR_THE_ACCOUNT, "unavailable")
 
 
@@ -145,9 +146,9 @@ class Walk:
         self._pages += len(written)
         for place, _ in ready:
             if place.window.pk not in written:
-                # Paused, cancelled, disconnected, or another worker's by now.
+                # Paused, cancelled, disconnected, another worker's by now, or refused by the database for a moment.
                 self._drop(place)
-                place.window.later(timedelta(0))
+                place.window.later(_REST)
 
     def _behind(self, place: Place, page: Page, along: list[ObjectState]) -> bool:
         """Add to `along` what the page's mapping follows and does not bring. False if that was refused.

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from common.due import LEASE, State
 from common.origin import Origin
-from connections import history_ends, ingest, log
+from connections import history_ends, ingest, log, refusals
 from connections.history_pages import Page
 from connections.history_windows import WALKING
 from connections.inbox import Moved, fenced
@@ -28,24 +28,31 @@ Read = tuple[SyncWindow, SyncRun, Page]
 def write(connection_id: int, pages: list[Read], along: list[ObjectState]) -> set[int]:
     """Write pages and their cursors in one transaction, so a kill repeats only these.
 
-    Returns the windows that were ours to write; the others' runs were paused, cancelled or disconnected.
+    Returns the windows that were written; the others' runs were paused, cancelled or disconnected, or the database
+    refused all of it for now.
     """
+    ours: list[Read] = []
     for attempt in range(1, _CROSSWISE_TRIES + 1):
         try:
             with transaction.atomic():
                 walking = _walking(pages)
                 connection = fenced(connection_id)
                 ours = _claimed([page for page in pages if walking.get(page[1].pk) == connection.epoch])
-                outcomes = _ingest_each(connection, _incoming(ours), along)
+                outcomes = _ingest_each(connection, _incoming(ours), along, last=attempt == _CROSSWISE_TRIES)
                 _advance(ours, outcomes)
             break
         except Moved:
             ours = []
             break
-        except (IntegrityError, OperationalError):
-            if attempt == _CROSSWISE_TRIES:
+        except (IntegrityError, OperationalError) as error:
+            ours = []
+            if attempt < _CROSSWISE_TRIES:
+                # Another worker made the same contact or locked crosswise: the next look finds its rows.
+                time.sleep(0.02 * attempt)
+            elif refusals.passes(error):
+                logger.warning("The database refused pages of history, which are read again: %r", error)
+            else:
                 raise
-            time.sleep(0.02 * attempt)
     _conclude(pages, ours)
     return {window.pk for window, _, _ in ours}
 
@@ -67,19 +74,25 @@ def _incoming(pages: list[Read]) -> list[Incoming]:
     return [Incoming(row, Origin.HISTORY, run=run) for _, run, page in pages for row in page.rows]
 
 
-def _ingest_each(connection: Connection, rows: list[Incoming], along: list[ObjectState]) -> list[Outcome]:
-    """Apply the rows; one that cannot be applied fails alone, with its reason in the log."""
+def _ingest_each(
+    connection: Connection, rows: list[Incoming], along: list[ObjectState], *, last: bool
+) -> list[Outcome]:
+    """Apply the rows; one that cannot be applied fails alone, with its reason in the log.
+
+    What the database refuses and may take the next time is raised, unless this is the `last` try; see refusals.py.
+    """
     if not rows:
         return []
     try:
         with transaction.atomic():
             return ingest.ingest(connection, rows, along=along, importing=True)
-    except (IntegrityError, OperationalError):
-        raise
     except Exception as error:
+        if refusals.passes(error) or (isinstance(error, IntegrityError) and not last):
+            raise
         if len(rows) > 1:
             middle = len(rows) // 2
-            return _ingest_each(connection, rows[:middle], along) + _ingest_each(connection, rows[middle:], along)
+            halves = rows[:middle], rows[middle:]
+            return [outcome for half in halves for outcome in _ingest_each(connection, half, along, last=last)]
         logger.exception("A record of history could not be applied")
         return [_log_failure(connection, rows[0], error)]
 

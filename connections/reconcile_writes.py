@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from common.due import LEASE, State
 from common.origin import Origin
-from connections import derived, history_pages, ingest, log, remote_objects
+from connections import derived, history_pages, ingest, log, refusals, remote_objects
 from connections.derived import Told
 from connections.history_windows import Stopped
 from connections.inbox import fenced
@@ -45,7 +45,8 @@ def write(
         try:
             with transaction.atomic():
                 connection = _claimed(window, run)
-                results = _put_right(connection, run, differing, behind) if differing else []
+                last_try = attempt == _CROSSWISE_TRIES
+                results = _put_right(connection, run, differing, behind, last=last_try) if differing else []
                 _sight(window, run, found)
                 _advance(window, run, len(found), results, last, more)
             return
@@ -65,9 +66,12 @@ def _claimed(window: SyncWindow, run: SyncRun) -> Connection:
 
 
 def _put_right(
-    connection: Connection, run: SyncRun, differing: list[Translation], behind: list[Translation]
+    connection: Connection, run: SyncRun, differing: list[Translation], behind: list[Translation], *, last: bool
 ) -> list[str]:
-    """Results, one each: a result of the log, or "" for an object whose newer state was known by now."""
+    """Results, one each: a result of the log, or "" for an object whose newer state was known by now.
+
+    What the database refuses and may take the next time is raised, unless this is the `last` try; see refusals.py.
+    """
     remote_objects.hold(connection, [state for one in behind for state in one.states], set())
     connected = set(connection.resources.active().values_list("kind", flat=True))
     results = []
@@ -78,9 +82,9 @@ def _put_right(
                     results.append(_ingest(connection, run, one))
                 else:
                     results.append(_refresh(connection, run, one))
-        except (IntegrityError, OperationalError):
-            raise
         except Exception as error:
+            if refusals.passes(error) or (isinstance(error, IntegrityError) and not last):
+                raise
             logger.exception("An object that differs could not be put right")
             reason = f"Millrace could not apply this record ({type(error).__name__})."
             results.append(_log(connection, run, one, SyncLogEntry.Result.FAILED, reason))
