@@ -16,12 +16,12 @@ _LONGEST_WAIT = 3.0
 
 def client_of(connection: Connection, *, read_seconds: float = READ_SECONDS) -> Client:
     """A client of the connection's account, which keeps to the rate limit. SourceError if no key opens."""
-    return Client(_key(connection), gate=partial(_gate, connection), read_seconds=read_seconds)
+    return Client(key_of(connection), gate=partial(_gate, connection), read_seconds=read_seconds)
 
 
 def ungated_client_of(connection: Connection) -> Client:
     """The same without a look at the database: for who takes requests from the rate limit beforehand (`allowed`)."""
-    return Client(_key(connection))
+    return Client(key_of(connection))
 
 
 def allowed(connection: Connection, scope: str, wanted: int) -> int:
@@ -37,7 +37,8 @@ def pause(connection: Connection, scope: str) -> float:
     return rate_limit.pause(connection, scope)
 
 
-def _key(connection: Connection) -> str:
+def key_of(connection: Connection) -> str:
+    """The key, opened now. SourceError if there is none, or it does not open."""
     try:
         key = connection.open("api_key")
     except SecretUnreadable as error:

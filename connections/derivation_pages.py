@@ -10,8 +10,9 @@ from django.db import IntegrityError, OperationalError, transaction
 
 from connections import derived, failed_derivations
 from connections.derived import Told
-from connections.models import Connection
+from connections.models import Connection, Rederivation
 from connections.refusals import is_own_doing, passes
+from connections.sources.stripe import cut_lists
 
 logger = logging.getLogger(__name__)
 _CROSSWISE_TRIES = 5
@@ -50,3 +51,23 @@ def derive(connection: Connection, told: dict[str, Told], *, is_last: bool) -> N
             return
         logger.exception("What follows from an object could not be derived", extra={"objects": sorted(told)})
         failed_derivations.keep(connection, told, error)
+
+
+def derive_beside(connection: Connection, told: dict[str, Told], *, is_last: bool) -> None:
+    """What follows from objects that were just stored, by key, in the caller's transaction.
+
+    If it cannot be derived the objects stay stored, and what follows from each is tried again by schedule.
+    """
+    try:
+        with transaction.atomic():
+            derived.refresh(connection, told)
+    except Exception as error:
+        if passes(error) or (isinstance(error, IntegrityError) and not is_last):
+            raise
+        logger.exception("What follows from an object could not be derived", extra={"objects": sorted(told)})
+        owners = {cut_lists.owner_key(key): fact for key, fact in told.items()}
+        shared = {key for key in owners if derived.is_shared(key)}
+        failed_derivations.keep(connection, {key: owners[key] for key in owners.keys() - shared}, error)
+        for key in sorted(shared):
+            # Each recurring payment that uses it fails, or not, by itself.
+            Rederivation.objects.create(connection=connection, shared=key, **vars(owners[key]))

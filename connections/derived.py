@@ -147,7 +147,7 @@ def _failed_no_more(connection: Connection, keys: set[str]) -> None:
 
 def sharing(connection: Connection, changed: dict[str, Told]) -> set[str]:
     """Subscriptions that name a changed object they may share, to be derived now; others are noted as due."""
-    shared = sorted(key for key in changed if key.partition(":")[0] in _SHARED)
+    shared = sorted(key for key in changed if is_shared(key))
     if not shared:
         return set()
     if len(few := naming.subscriptions(connection, shared, AT_ONCE + 1)) <= AT_ONCE:
@@ -231,6 +231,11 @@ def _refresh_orders(connection: Connection, changed: dict[str, Told], purchase: 
 
 def is_subscription(key: str) -> bool:
     return key.startswith("subscription:")
+
+
+def is_shared(key: str) -> bool:
+    """May many subscriptions use it?"""
+    return key.partition(":")[0] in _SHARED
 
 
 def _keys_around(billing: Billing) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,17 +11,33 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from common.due import State
 from common.origin import Origin
-from connections import api, derived, inbox, rate_limit, remote_objects, single_reads
+from connections import (
+    api,
+    derivation_pages,
+    failed_derivations,
+    inbox,
+    rate_limit,
+    remote_objects,
+    single_reads,
+    unread,
+)
 from connections.derived import Told
-from connections.models import Connection, InboundEvent, RemoteObject
+from connections.models import Connection, RemoteObject
+from connections.refusals import passes
 from connections.sources.base import ObjectState, SourceError
 
+logger = logging.getLogger(__name__)
 BATCH = 20
 DRAIN_SECONDS = 20
 _LEASE = timedelta(seconds=60)
 _BACKOFF = (5, 30, 120, 600, 3600)
+_CROSSWISE_TRIES = 5
+# Tries of what we cannot work on: about four hours.
+ENOUGH = 8
+# Refusals that no other object would be spared.
+_ABOUT_THE_KEY = ("key_refused", "key_expired", "key_unreadable", "disconnected", "publishable")
+_ABOUT_THE_ANSWER = ("unreadable", "endless")
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
@@ -56,19 +73,45 @@ def _claim(connection: Connection) -> list[RemoteObject]:
 def _fetch(connection: Connection, row: RemoteObject) -> bool:
     """Ask for one object. False if the whole connection has to wait."""
     try:
+        return _ask(connection, row)
+    except Exception as error:
+        # What passes is due again after its lease.
+        if not passes(error):
+            _failed(connection, row, error)
+    return True
+
+
+def _ask(connection: Connection, row: RemoteObject) -> bool:
+    try:
         states = single_reads.read(api.client_of(connection), row)
-    except KeyError:
-        _give_up(connection, row, f"Stripe objects of the kind {row.type} cannot be read one by one.")
-        return True
     except SourceError as error:
-        api.note(connection, error)
-        if error.code in ("resource_missing", "permission"):
-            _give_up(connection, row, error.message)
-            return True
-        _later(row, error)
-        return False
+        return _refused(connection, row, error)
     _store(connection, row, states)
     return True
+
+
+def _refused(connection: Connection, row: RemoteObject, error: SourceError) -> bool:
+    """Stripe's refusal may be about this object or the whole connection. False if that has to wait."""
+    api.note(connection, error)
+    if error.code == "resource_missing":
+        _is_gone(connection, row)
+    elif error.permanent and error.code not in _ABOUT_THE_KEY:
+        if error.permission:
+            unread.note_lacking(connection, error.permission)
+        unread.set_aside(connection, row, error.message)
+    else:
+        _later(row, error.message, error.retry_after)
+        return error.code in _ABOUT_THE_ANSWER
+    return True
+
+
+def _failed(connection: Connection, row: RemoteObject, error: Exception) -> None:
+    """What came for this object could not be worked on: it fails alone, and is set aside when that does not end."""
+    logger.exception("An object could not be read or stored", extra={"object": row.key}, exc_info=error)
+    if row.wanted_attempts + 1 < ENOUGH:
+        _later(row, failed_derivations.words(error))
+    else:
+        unread.set_aside(connection, row, f"Millrace could not work on {row.key}, however often it tried.")
 
 
 def _store(connection: Connection, asked: RemoteObject, states: tuple[ObjectState, ...]) -> None:
@@ -77,13 +120,13 @@ def _store(connection: Connection, asked: RemoteObject, states: tuple[ObjectStat
     The request went out after we held `asked` and after the events that wait for it, so unless something newer came
     meanwhile the answer is the newer state, whatever the seconds say.
     """
-    for _ in range(5):
+    for attempt in range(1, _CROSSWISE_TRIES + 1):
         try:
             with transaction.atomic():
                 inbox.fenced(connection.pk, connection.epoch)
                 now = RemoteObject.objects.select_for_update(no_key=True).get(pk=asked.pk)
                 own, *others = states
-                told = _told(connection, own.key)
+                told = unread.told_of(connection, own.key)
                 if asked.as_of and (now.event_id, now.as_of) == (asked.event_id, asked.as_of):
                     own = replace(own, as_of=max(own.as_of, asked.as_of, *told))
                     # Undecided no longer: an equal second must not ask again.
@@ -93,24 +136,20 @@ def _store(connection: Connection, asked: RemoteObject, states: tuple[ObjectStat
                 # What nobody waited for, such as the product of an imported subscription, is no news to act upon.
                 key = f"{connection.pk}:read:{own.key}:{own.as_of.timestamp():.0f}"
                 fact = Told(own.as_of, Origin.POLL, key, silent=not told)
-                derived.refresh(connection, {state.key: fact for state in states})
+                facts = {state.key: fact for state in states}
+                derivation_pages.derive_beside(connection, facts, is_last=attempt == _CROSSWISE_TRIES)
                 inbox.release(connection, {state.key for state in states})
             return
         except (IntegrityError, OperationalError):
-            # Another worker made the same row or locked crosswise; what still fails is due again after its lease.
-            continue
+            # Another worker made the same row or locked crosswise.
+            if attempt == _CROSSWISE_TRIES:
+                raise
         except inbox.Moved:
             return
 
 
-def _told(connection: Connection, key: str) -> list[datetime]:
-    """When the events that wait for this object happened."""
-    waiting = InboundEvent.objects.filter(connection=connection, state=State.WAITING, waits_for__contains=[key])
-    return list(waiting.values_list("occurred_at", flat=True))
-
-
-def _give_up(connection: Connection, row: RemoteObject, reason: str) -> None:
-    """The object is not to be had: a tombstone stands in for it, and who waited goes on without."""
+def _is_gone(connection: Connection, row: RemoteObject) -> None:
+    """Stripe does not have the object: a tombstone stands in for it, and who waited goes on without."""
     tombstone = ObjectState(
         type=row.type,
         external_id=row.external_id,
@@ -123,19 +162,19 @@ def _give_up(connection: Connection, row: RemoteObject, reason: str) -> None:
         with transaction.atomic():
             inbox.fenced(connection.pk, connection.epoch)
             remote_objects.hold(connection, [tombstone], set())
-            RemoteObject.objects.filter(pk=row.pk).update(wanted_at=None, wanted_error=reason[:500])
-            silent = not _told(connection, row.key)
+            RemoteObject.objects.filter(pk=row.pk).update(wanted_at=None, wanted_error="")
+            silent = not unread.told_of(connection, row.key)
             fact = Told(tombstone.as_of, Origin.POLL, f"{connection.pk}:gone:{row.key}", silent)
-            derived.refresh(connection, {row.key: fact})
+            derivation_pages.derive_beside(connection, {row.key: fact}, is_last=True)
             inbox.release(connection, {row.key})
     except inbox.Moved:
         return
 
 
-def _later(row: RemoteObject, error: SourceError) -> None:
-    seconds = error.retry_after or _BACKOFF[min(row.wanted_attempts, len(_BACKOFF) - 1)]
+def _later(row: RemoteObject, why: str, seconds: float | None = None) -> None:
+    seconds = seconds or _BACKOFF[min(row.wanted_attempts, len(_BACKOFF) - 1)]
     RemoteObject.objects.filter(pk=row.pk).update(
         wanted_at=Now() + timedelta(seconds=seconds),
         wanted_attempts=min(row.wanted_attempts + 1, 30000),
-        wanted_error=error.message[:500],
+        wanted_error=why[:500],
     )

@@ -59,7 +59,7 @@ def _judge(row: RemoteObject, state: ObjectState) -> Verdict:
     if state.as_of > row.as_of:
         if state.fetched or not _suspicious(row, state):
             return _take(row, state)
-        return _wish(row)
+        return _undecided(row, state)
     newer = order.later(row.type, row.body, row.event_type, row.previous, state.body, state.event_type, state.previous)
     if row.deleted_at and not state.deleted:
         newer = False
@@ -67,7 +67,7 @@ def _judge(row: RemoteObject, state: ObjectState) -> Verdict:
         newer = True
     if newer is None:
         read_since = state.waited and not row.event_id
-        return Verdict.STALE if read_since else _wish(row)
+        return Verdict.STALE if read_since else _undecided(row, state)
     return _take(row, state) if newer else Verdict.STALE
 
 
@@ -106,6 +106,12 @@ def _take(row: RemoteObject, state: ObjectState) -> Verdict:
     return Verdict.TAKEN
 
 
-def _wish(row: RemoteObject) -> Verdict:
-    row.wanted_at, row.wanted_attempts = database_now(), 0
+def _undecided(row: RemoteObject, state: ObjectState) -> Verdict:
+    """Have it read; where that was refused since the event began to wait, what came last counts."""
+    why = row.wanted_error
+    if state.waited and why and row.wanted_at is None:
+        verdict = _take(row, state)
+        row.wanted_error = why
+        return verdict
+    row.wanted_at, row.wanted_attempts, row.wanted_error = database_now(), 0, ""
     return Verdict.WANTED

@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, IntegerField, OuterRef, Prefetch, Q,
 from django.db.models.expressions import RawSQL
 
 from common.due import State
-from connections import account_checks, address, failed_derivations, lag, log_counts
+from connections import account_checks, address, failed_derivations, lag, log_counts, unread
 from connections.account_checks import AccountCheck
 from connections.lag import Lag
 from connections.log_counts import Today
@@ -26,6 +26,7 @@ from connections.models import (
     Underived,
 )
 from connections.sources.stripe.events import RESOURCES
+from connections.sources.stripe.listing import PERMISSIONS
 
 # Counting a long log exactly would cost more than the number is worth.
 COUNTED = 10_000
@@ -113,6 +114,8 @@ class Account:
     last_event_at: datetime | None = None
     set_aside: int = 0
     updates_set_aside: int = 0
+    unread: int = 0
+    unread_reason: str = ""
     lag: Lag = field(default_factory=Lag)
     check: AccountCheck | None = None
     log_rows: int = 0
@@ -120,6 +123,11 @@ class Account:
     @property
     def endpoint_trouble(self) -> bool:
         return has_endpoint_trouble(self.connection)
+
+    @property
+    def lacking(self) -> list[str]:
+        """Rights that the key lacks, of those it was asked to have."""
+        return [name for name in self.connection.missing_permissions if name in PERMISSIONS]
 
     @property
     def misses_webhooks(self) -> bool:
@@ -174,6 +182,8 @@ def accounts(connections: QuerySet[Connection] | None = None) -> list[Account]:
             last_event_at=Subquery(newest[:1]),
             dead_events=Subquery(counted),
             dead_updates=failed_derivations.counted(),
+            unread=unread.counted(),
+            unread_reason=unread.reason(),
             lag=lag.annotation(),
             log_rows=_log_rows(),
         )
@@ -191,6 +201,8 @@ def accounts(connections: QuerySet[Connection] | None = None) -> list[Account]:
             last_event_at=connection.last_event_at,
             set_aside=connection.dead_events or 0,
             updates_set_aside=connection.dead_updates,
+            unread=connection.unread,
+            unread_reason=connection.unread_reason or "",
             lag=Lag.of(connection.lag),
             log_rows=connection.log_rows,
         )

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from common import encryption
 from common.due import State
-from connections import api, historical, reconcile, rederiving, webhooks
+from connections import api, historical, reconcile, rederiving, unread, webhooks
 from connections.models import (
     Connection,
     ConnectionStatus,
@@ -87,7 +87,18 @@ def replace_key(connection: Connection, key: str) -> Connection:
         going_on.update(epoch=locked.epoch)
         historical.hurry(going_on)
         locked.resources.update(error="")
+    unread.ask_again(locked)
     return locked
+
+
+def look_at_rights(connection: Connection) -> int:
+    """Note what the key may read by now, and have everything read again that was refused. Returns how much.
+
+    SourceError if Stripe does not tell.
+    """
+    found = account.behind(api.key_of(connection))
+    Connection.objects.filter(pk=connection.pk, epoch=connection.epoch).update(missing_permissions=list(found.missing))
+    return unread.ask_again(connection)
 
 
 def draft_for(connection: Connection, user: Any = None) -> SetupDraft:

@@ -25,10 +25,14 @@ _PATHS = {
     "refund": "/v1/refunds/{}",
     "dispute": "/v1/disputes/{}",
 }
+KINDS = frozenset([*_PATHS, *cut_lists.BY_KIND, "discount"])
 
 
 def read(client: Client, row: RemoteObject) -> tuple[ObjectState, ...]:
-    """The object and, after it, what came with it. KeyError for a kind nobody can read."""
+    """The object and, after it, what came with it. SourceError if it is not to be had."""
+    if row.type not in KINDS:
+        words = f"Stripe objects of the kind {row.type} cannot be read one by one."
+        raise SourceError(words, permanent=True, code="kind")
     if row.type in cut_lists.BY_KIND:
         return _list(client, row)
     if row.type == "discount":

@@ -16,6 +16,7 @@ urlpatterns = [
     path("stripe/accounts/<int:pk>/endpoints/", account.endpoints, name="endpoints"),
     path("stripe/accounts/<int:pk>/repair/", account.repair, name="repair"),
     path("stripe/accounts/<int:pk>/poll/", account.poll_now, name="poll-now"),
+    path("stripe/accounts/<int:pk>/read-again/", account.read_again, name="read-again"),
     path("stripe/accounts/<int:pk>/check/", account.check_now, name="check-now"),
     path("stripe/accounts/<int:pk>/checks/", app.checks, name="checks"),
     path("stripe/accounts/<int:pk>/key/", account.replace_key, name="replace-key"),

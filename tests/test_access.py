@@ -83,6 +83,7 @@ ACCESS: dict[str, str] = {
     "connections:repair": Role.MARKETER,
     "connections:poll-now": Role.MARKETER,
     "connections:check-now": Role.MARKETER,
+    "connections:read-again": Role.MARKETER,
     "connections:checks": Role.MARKETER,
     "connections:replace-key": Role.ADMIN,
     "connections:disconnect": Role.ADMIN,

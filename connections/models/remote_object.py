@@ -13,6 +13,7 @@ class RemoteObject(models.Model):
 
     `as_of` is when the state was true by the source's clock; an older fact never replaces it. A row without a body
     is a wish. `wanted_at`: fetch it from then on (moved ahead while a worker fetches it, so it comes back by itself).
+    A `wanted_error` without `wanted_at`: it is not to be read, and why.
     """
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="remote_objects", db_index=False)
@@ -42,6 +43,11 @@ class RemoteObject(models.Model):
                 fields=["connection", "wanted_at"],
                 name="remote_object_wanted",
                 condition=models.Q(wanted_at__isnull=False),
+            ),
+            models.Index(
+                fields=["connection", "type"],
+                name="remote_object_unread",
+                condition=models.Q(wanted_at__isnull=True) & ~models.Q(wanted_error=""),
             ),
         ]
 

@@ -91,6 +91,24 @@ def poll_now(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_POST
 @role_required("marketer")
+def read_again(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Somebody gave the key more rights at Stripe: look, and read what was refused."""
+    connection = _connected(pk)
+    try:
+        count = setup.look_at_rights(connection)
+    except SourceError as error:
+        messages.error(request, error.message)
+        return redirect("connections:app")
+    audit.record(request, "read refused objects again", connection)
+    if count:
+        messages.success(request, f"Millrace reads what Stripe refused for {connection.name} again now.")
+    else:
+        messages.info(request, f"Millrace looked at what the key of {connection.name} may read. Nothing waits for it.")
+    return redirect("connections:app")
+
+
+@require_POST
+@role_required("marketer")
 def check_now(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Compare what Millrace holds with what Stripe lists."""
     connection = get_object_or_404(Connection.objects.usable(), pk=pk)

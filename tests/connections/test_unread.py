@@ -1,0 +1,172 @@
+"""Objects that Stripe refuses to show, or that we cannot work on: no deletion, told, and nobody else held up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection as database
+from django.db.models.functions import Now
+from django.test import Client
+from django.urls import reverse
+
+from common.origin import Origin
+from connections import fetching, inbox, unread
+from connections.models import Connection, FailedDerivation, InboundEvent, RemoteObject, Resource
+from connections.sources.stripe import translate
+from contacts.models import Contact
+from sandbox.stripe import Sandbox, SandboxAccount
+from tests.connections.test_app_pages import APP, text
+from tests.connections.test_guard import START, event
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FORBIDDEN = {"status": 403, "message": "Having the 'rak_customer_read' permission would allow this request."}
+REFUSED = {"status": 400, "message": "This object cannot be shown."}
+Receive = Callable[..., None]
+
+
+@pytest.fixture
+def receive(connect: Callable[..., Resource]) -> Receive:
+    connection = connect("customer").connection
+    Resource.objects.update(since="2020-01-01T00:00:00Z")
+
+    def take(*events: dict[str, Any]) -> None:
+        for one in events:
+            body = json.dumps(one).encode()
+            inbox.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+            inbox.drain()
+
+    return take
+
+
+def settle() -> None:
+    """Wishes and events that wait for them; Stripe's own events are not asked for."""
+    for _ in range(3):
+        fetching.drain()
+        inbox.drain()
+
+
+def states() -> set[str]:
+    return set(InboundEvent.objects.values_list("state", flat=True))
+
+
+@contextmanager
+def refused(table: str, rule: str) -> Iterator[None]:
+    """Rows that break the rule are refused by the database, as by a bug that nobody foresaw."""
+    with database.cursor() as cursor:
+        cursor.execute(f"alter table {table} add constraint planted check ({rule}) not valid")
+    try:
+        yield
+    finally:
+        with database.cursor() as cursor:
+            cursor.execute(f"alter table {table} drop constraint planted")
+
+
+@pytest.mark.parametrize("refusal", [FORBIDDEN, REFUSED])
+def test_what_may_not_be_read_is_not_deleted(
+    receive: Receive, account: SandboxAccount, stripe: Sandbox, marketer_client: Client, refusal: dict[str, Any]
+) -> None:
+    """Row 50: events that contradict each other, and nobody may read which is right: the last one counts."""
+    customer = account.create_customer(email="ada@mill.example", phone="truth")
+    stripe.discard()
+    stripe.faults(path="/v1/customers/", count=0, **refusal)
+    one, two = (event(n, "customer.updated", START + 5, id=customer["id"], phone=f"guess {n}") for n in (1, 2))
+    receive(one, two)
+    settle()
+    assert states() == {"done"}
+    held = RemoteObject.objects.get(external_id=customer["id"])
+    contact = Contact.objects.get()
+    assert (held.deleted_at, contact.source_deleted_at, contact.phone) == (None, None, "guess 2")
+    page = text(marketer_client, APP)
+    assert "1 object of" in page and "could not be read from Stripe" in page
+    lacking = ["rak_customer_read"] if refusal is FORBIDDEN else []
+    assert Connection.objects.get().missing_permissions == lacking
+    assert ("rak_customer_read" in page, "This object cannot be shown." in page) == (bool(lacking), not lacking)
+
+    receive(event(3, "customer.updated", START + 9, id=customer["id"], phone="3", previous={"phone": "guess 2"}))
+    assert (Contact.objects.get().phone, states()) == ("3", {"done"})
+
+
+def test_what_is_granted_later_is_read_then(
+    receive: Receive, account: SandboxAccount, stripe: Sandbox, marketer_client: Client
+) -> None:
+    """“Read again” looks at what the key may do by now."""
+    customer = account.create_customer(email="ada@mill.example", phone="truth")
+    stripe.discard()
+    stripe.faults(path="/v1/customers/", count=0, **FORBIDDEN)
+    receive(*(event(n, "customer.updated", START + 5, id=customer["id"], phone=f"guess {n}") for n in (1, 2)))
+    settle()
+    assert unread.refused().count() == 1
+    stripe.clear_faults()
+    again = reverse("connections:read-again", args=[Connection.objects.get().pk])
+    assert marketer_client.post(again, follow=True).status_code == 200
+    settle()
+    assert RemoteObject.objects.get(external_id=customer["id"]).body["phone"] == "truth"
+    assert not unread.refused().exists() and Connection.objects.get().missing_permissions == []
+    assert "could not be read from Stripe" not in text(marketer_client, APP)
+
+
+def test_any_state_replaces_what_stands_in_for_an_object_never_read(
+    receive: Receive, account: SandboxAccount, stripe: Sandbox, connect: Callable[..., Resource]
+) -> None:
+    """The customer of a charge may not be read; its own event, though older than that refusal, says who it is."""
+    connect("charge")
+    Resource.objects.update(since="2020-01-01T00:00:00Z")
+    stripe.faults(path="/v1/customers/", count=0, **FORBIDDEN)
+    receive(charge(1))
+    settle()
+    assert states() == {"done"} and RemoteObject.objects.get(type="customer").deleted_at
+    stripe.clear_requests()
+    receive(event(2, "customer.updated", START + 5, phone="known"))
+    assert (Contact.objects.get().phone, Contact.objects.get().source_deleted_at) == ("known", None)
+    assert not unread.refused().exists() and not stripe.requests("/v1/customers/")
+
+
+def test_an_object_that_cannot_be_stored_fails_alone(account: SandboxAccount, connect: Callable[..., Resource]) -> None:
+    """Those asked for with it are stored; it is tried again, and at last set aside where it can be seen."""
+    connection = connect("customer").connection
+    ids = [account.create_customer(email=f"c{number}@mill.example")["id"] for number in range(4)]
+    for external_id in ids:
+        RemoteObject.objects.create(connection=connection, type="customer", external_id=external_id, wanted_at=Now())
+    with refused("connections_remoteobject", f"external_id <> '{ids[0]}' or body is null"):
+        fetching.drain()
+        odd, *others = RemoteObject.objects.filter(type="customer").order_by("pk")
+        assert all(row.body and row.wanted_at is None for row in others)
+        assert odd.body is None and odd.wanted_attempts == 1 and "planted" in odd.wanted_error
+    # It goes on until nothing is left to hope for.
+    RemoteObject.objects.filter(pk=odd.pk).update(wanted_attempts=fetching.ENOUGH - 1, wanted_at=Now())
+    with refused("connections_remoteobject", f"external_id <> '{ids[0]}' or wanted_at is not null or as_of is null"):
+        fetching.drain()
+    assert [row.pk for row in unread.refused()] == [odd.pk]
+
+
+def test_what_follows_from_a_read_object_may_fail_without_it(
+    account: SandboxAccount, connect: Callable[..., Resource], stripe: Sandbox
+) -> None:
+    connection = connect("charge").connection
+    customer = account.create_customer(email="ada@mill.example")
+    made = account.charge(customer["id"], amount=100, currency="eur")
+    stripe.discard()
+    RemoteObject.objects.create(connection=connection, type="charge", external_id=made["id"], wanted_at=Now())
+    with refused("orders_order", "total is null"):
+        fetching.drain()
+    held = RemoteObject.objects.get(external_id=made["id"])
+    assert held.body and held.wanted_at is None
+    assert FailedDerivation.objects.get().object_key == held.key
+
+
+def charge(number: int) -> dict[str, Any]:
+    told = event(number, "charge.succeeded", START + 1)
+    told["data"]["object"] = {
+        "id": "ch_1",
+        "object": "charge",
+        "created": START,
+        "customer": "cus_1",
+        "status": "succeeded",
+        "amount": 100,
+        "currency": "eur",
+    }
+    return told
