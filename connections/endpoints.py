@@ -6,7 +6,6 @@ middleware costs is more than the rest. The view below is the same for servers t
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -95,7 +94,7 @@ def _take(token: str, address: _Address, body: bytes) -> int:
     except Unreadable as error:
         # A refusal would have Stripe send it for three days; it would not get better.
         connection = Connection.objects.get(pk=address.connection_id)
-        inbox.store_unreadable(connection, f"unreadable-{hashlib.sha256(body).hexdigest()[:40]}", body, str(error))
+        inbox.store_unreadable(connection, translate.name_of(body), body, str(error))
         return 200
     if about.livemode is not None and about.livemode == address.is_test:
         logger.warning("A delivery of the other mode was refused", extra={"connection": address.connection_id})

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from common import health
 from common.due import State
-from connections import clock, failed_derivations, history_windows, rederiving, underived
+from connections import clock, failed_derivations, history_windows, polling, rederiving, underived
 from connections.models import BulkReplay, Connection, ConnectionStatus, InboundEvent, RemoteObject, Resource, SyncRun
 
 
@@ -20,7 +20,7 @@ def register() -> None:
     health.register("rows to derive anew", _rederivations)
     health.register("wanted objects", _wanted, worked_by="stripe")
     health.register("history", _history, worked_by="stripe")
-    health.register("polling", _polling, limit=timedelta(minutes=15), worked_by="stripe")
+    health.register("polling", _polling, limit=polling.PATIENCE, worked_by="stripe")
     health.register("object checks", _checks, limit=timedelta(hours=1), worked_by="stripe")
     health.register_condition("clock", clock.check)
     health.register("bulk replays", _replays, limit=timedelta(minutes=15), worked_by="inbox")
@@ -48,8 +48,17 @@ def _history() -> datetime | None:
 
 
 def _polling() -> datetime | None:
-    status = ConnectionStatus.objects.filter(connection__state=Connection.State.ACTIVE)
-    return _oldest(status, "next_poll_at")
+    """A poll that nobody makes has a look overdue; one that comes to nothing moves its next look on, but not us."""
+    active = ConnectionStatus.objects.filter(connection__state=Connection.State.ACTIVE).select_related("connection")
+    moments = [moment for status in active for moment in (status.next_poll_at, _next_news(status))]
+    return min(moments, default=None)
+
+
+def _next_news(status: ConnectionStatus) -> datetime:
+    """When a poll should have brought us forward again."""
+    if status.connection.asks_itself:
+        return status.poll_moved_at + timedelta(seconds=status.poll_seconds)
+    return status.poll_moved_at + polling.PATIENCE_BESIDE_WEBHOOK - polling.PATIENCE
 
 
 def _checks() -> datetime | None:
@@ -67,8 +76,8 @@ def _oldest(rows: QuerySet[Any], column: str) -> datetime | None:
 
 
 def attention(_request: HttpRequest) -> int:
-    """Things at Apps that need a person: refused keys, endpoint trouble, imports that failed, events and updates of
-    orders and recurring payments that are set aside, rights that the key lacks, a wrong clock.
+    """Things at Apps that need a person: refused keys, endpoint trouble, polls and imports that failed, events and
+    updates of orders and recurring payments that are set aside, rights that the key lacks, a wrong clock.
 
     One query, as it runs on every page. Of a resource's imports only the newest counts.
     """
@@ -87,6 +96,7 @@ def attention(_request: HttpRequest) -> int:
         .aggregate(
             refused=Count("pk", filter=Q(state=Connection.State.AUTH_FAILED)),
             trouble=Count("pk", filter=Q(polls=False) & ~Q(endpoint_error="")),
+            unheard=Count("pk", filter=polling.failing()),
             dead=Sum("dead_events"),
             updates=Sum("dead_updates"),
             failed=Sum("failed_runs"),

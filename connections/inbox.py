@@ -63,14 +63,16 @@ def store(connection: Connection, about: Envelope, body: bytes, via: Origin, *, 
         return cursor.fetchone() is not None
 
 
-def store_unreadable(connection: Connection, event_id: str, body: bytes, reason: str) -> None:
+def store_unreadable(
+    connection: Connection, event_id: str, body: bytes, reason: str, via: Origin = Origin.WEBHOOK
+) -> None:
     """Keep a signed body nobody can read, set aside for a person to look at."""
     with transaction.atomic():
         event, is_new = InboundEvent.objects.get_or_create(
             connection=connection,
             event_id=event_id,
             defaults={
-                "via": Origin.WEBHOOK,
+                "via": via,
                 "occurred_at": Now(),
                 "body": body,
                 "state": State.DEAD,

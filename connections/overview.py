@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Exists, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery, When
 from django.db.models.expressions import RawSQL
 
 from common.due import State
-from connections import account_checks, address, failed_derivations, lag, log_counts, unread
+from connections import account_checks, address, failed_derivations, lag, log_counts, polling, unread
 from connections.account_checks import AccountCheck
 from connections.lag import Lag
 from connections.log_counts import Today
@@ -116,6 +116,7 @@ class Account:
     updates_set_aside: int = 0
     unread: int = 0
     unread_reason: str = ""
+    polls_in_vain: bool = False
     lag: Lag = field(default_factory=Lag)
     check: AccountCheck | None = None
     log_rows: int = 0
@@ -153,7 +154,7 @@ class Account:
 
     @property
     def healthy(self) -> bool:
-        aside = self.set_aside or self.updates_set_aside
+        aside = self.set_aside or self.updates_set_aside or self.polls_in_vain
         ok = self.connection.state == Connection.State.ACTIVE and not self.endpoint_trouble and not aside
         return ok and not any(line.cause for line in self.lines)
 
@@ -182,6 +183,7 @@ def accounts(connections: QuerySet[Connection] | None = None) -> list[Account]:
             last_event_at=Subquery(newest[:1]),
             dead_events=Subquery(counted),
             dead_updates=failed_derivations.counted(),
+            polls_in_vain=Case(When(polling.failing(), then=True), default=False),
             unread=unread.counted(),
             unread_reason=unread.reason(),
             lag=lag.annotation(),
@@ -201,6 +203,7 @@ def accounts(connections: QuerySet[Connection] | None = None) -> list[Account]:
             last_event_at=connection.last_event_at,
             set_aside=connection.dead_events or 0,
             updates_set_aside=connection.dead_updates,
+            polls_in_vain=connection.polls_in_vain,
             unread=connection.unread,
             unread_reason=connection.unread_reason or "",
             lag=Lag.of(connection.lag),

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
-from django.db.models.functions import Now
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce, Greatest, Now
 
-from common.origin import Origin
-from connections import api, clock, inbox, proving, rate_limit, webhooks
+from connections import api, clock, poll_pages, poll_writes, proving, rate_limit
+from connections.inbox import Moved
 from connections.models import Connection, ConnectionStatus
-from connections.sources.base import Json, SourceError
-from connections.sources.stripe import translate
-from connections.sources.stripe.translate import Unreadable
+from connections.refusals import passes
+from connections.sources.base import SourceError
 
+logger = logging.getLogger(__name__)
 OVERLAP = timedelta(minutes=10)
 # Stripe lists events for thirty days.
 OLDEST = timedelta(days=30)
 SAFETY = timedelta(hours=1)
-LATE = timedelta(minutes=2)
 FASTEST, SLOWEST = 15, 300
+# So long a poll may come to nothing before somebody is told; beside a webhook it is only the safety net.
+PATIENCE, PATIENCE_BESIDE_WEBHOOK = timedelta(minutes=15), timedelta(hours=3)
 _LEASE = timedelta(seconds=60)
 
 
@@ -43,16 +46,20 @@ def poll(connection: Connection) -> int:
     """Read the events since the last look, oldest first into the inbox. Returns how many were new."""
     if rate_limit.throttled(connection):
         return 0
-    started = datetime.now(UTC)
     try:
-        events, asked_at = _listed(connection)
+        new = _walk(connection)
+    except Moved:
+        return 0
     except SourceError as error:
         api.note(connection, error)
+        _note_failure(connection, error.message)
         return 0
-    new = _store(connection, events)
-    _look_again(connection, events, asked_at or started, new)
-    if asked_at:
-        clock.note(connection, asked_at + (datetime.now(UTC) - started))
+    except Exception as error:
+        if passes(error):
+            raise
+        logger.exception("Stripe's list of events could not be worked on", extra={"connection": connection.pk})
+        _note_failure(connection, "Millrace could not work on what Stripe listed. It tries again.")
+        return 0
     proving.look(connection)
     return new
 
@@ -67,61 +74,47 @@ def _claim() -> Connection | None:
     return status.connection
 
 
-def _listed(connection: Connection) -> tuple[list[Json], datetime | None]:
-    """Events since the watermark, newest first as Stripe gives them, and Stripe's clock when we asked."""
-    client = api.client_of(connection)
-    events: list[Json] = []
-    asked_at = None
-    for page in client.pages("/v1/events", created={"gte": int(_since(connection).timestamp())}):
-        asked_at = asked_at or page.asked_at
-        events += [event for event in page.data.get("data") or [] if isinstance(event, dict)]
-    return events, asked_at
-
-
-def _since(connection: Connection) -> datetime:
-    oldest = datetime.now(UTC) - OLDEST
-    begin = min((r.since for r in connection.resources.active()), default=datetime.now(UTC))
-    seen = connection.status.events_seen_until
-    return max(oldest, begin if seen is None else max(begin, seen - OVERLAP))
-
-
-def _store(connection: Connection, events: list[Json]) -> int:
-    new = missed = 0
-    wanted = set(webhooks.wanted_events(connection))
-    for event in reversed(events):
-        body = json.dumps(event, ensure_ascii=True, separators=(",", ":")).encode()
-        try:
-            about = translate.envelope(translate.parse(body))
-        except Unreadable:
+def _walk(connection: Connection) -> int:
+    """Store slice after slice, each with the watermark behind it, so that whoever comes next goes on from there."""
+    status = ConnectionStatus.objects.get(pk=connection.pk)
+    renew = partial(ConnectionStatus.objects.filter(pk=connection.pk).update, next_poll_at=Now() + _LEASE)
+    new, gap = 0, None
+    for one in poll_pages.slices(api.client_of(connection), _since(connection, status), renew):
+        if gap is None:
+            gap = _gap(status, one.asked_at)
+        found = poll_writes.sort_out(connection, one.bodies)
+        if one.until is not None:
+            seen = Greatest(F("events_seen_until"), Value(one.until))
+            new += poll_writes.write(connection, found, events_seen_until=seen, next_poll_at=Now() + _LEASE, **gap)
             continue
-        if not connection.asks_itself and about.type not in wanted:
-            # The webhook does not bring these either; the list has every event of the account.
-            continue
-        late = not connection.asks_itself and datetime.now(UTC) - about.created > LATE
-        if inbox.store(connection, about, body, Origin.POLL, missed=late):
-            new += 1
-            missed += late
-    if missed:
-        ConnectionStatus.objects.filter(pk=connection.pk).update(missed_webhooks=F("missed_webhooks") + missed)
+        new += poll_writes.write(connection, found, events_seen_until=_newest(found, one), polled_at=Now(), **gap)
+    _look_again(connection, status, new)
+    clock.note(connection, one.stripe_now())
     return new
 
 
-def _look_again(connection: Connection, events: list[Json], asked_at: datetime, new: int) -> None:
-    """Move the watermark, only now that everything is stored, and set the next look: soon while there is news."""
-    newest = max((translate.envelope(event).created for event in events if _readable(event)), default=None)
-    status = connection.status
-    seen = max(filter(None, [newest, status.events_seen_until]), default=None)
-    gap = {} if status.gap_since else _gap(status, asked_at)
+def _since(connection: Connection, status: ConnectionStatus) -> datetime:
+    oldest = datetime.now(UTC) - OLDEST
+    begin = min((r.since for r in connection.resources.active()), default=datetime.now(UTC))
+    seen = status.events_seen_until
+    return max(oldest, begin if seen is None else max(begin, seen - OVERLAP))
+
+
+def _newest(found: poll_writes.Sorted, last: poll_pages.Slice) -> Combinable:
+    """The watermark after the newest slice: the newest event seen, if there ever was one."""
+    if found.newest is None:
+        return Coalesce(F("events_seen_until"), Value(last.asked_at))
+    return Greatest(F("events_seen_until"), Value(found.newest))
+
+
+def _look_again(connection: Connection, status: ConnectionStatus, new: int) -> None:
+    """Set the next look: soon while there is news."""
     seconds: float = FASTEST if new else min(SLOWEST, int(status.poll_seconds * 1.5) + 1)
     if settings.STRIPE_POLL_SECONDS is not None:
         seconds = settings.STRIPE_POLL_SECONDS
     wait = timedelta(seconds=seconds) if connection.asks_itself else SAFETY
     ConnectionStatus.objects.filter(pk=connection.pk).update(
-        events_seen_until=seen or asked_at,
-        **gap,
-        polled_at=Now(),
-        poll_seconds=max(1, int(seconds)),
-        next_poll_at=Now() + wait,
+        poll_seconds=max(1, int(seconds)), next_poll_at=Now() + wait
     )
 
 
@@ -132,15 +125,20 @@ def _gap(status: ConnectionStatus, asked_at: datetime) -> dict[str, datetime]:
     """
     oldest = asked_at - OLDEST
     seen, looked = status.events_seen_until, status.polled_at
-    return {"gap_since": looked} if seen and looked and max(seen, looked) < oldest else {}
+    is_gap = not status.gap_since and seen and looked and max(seen, looked) < oldest
+    return {"gap_since": looked} if is_gap and looked else {}
 
 
-def _readable(event: Json) -> bool:
-    try:
-        translate.envelope(event)
-    except (Unreadable, KeyError, TypeError):
-        return False
-    return True
+def _note_failure(connection: Connection, why: str) -> None:
+    ConnectionStatus.objects.filter(pk=connection.pk).update(poll_error=why[:500])
+
+
+def failing() -> Q:
+    """Condition of connections whose events have not been had for a while, and Stripe, or we, said why."""
+    itself = Q(polls=True) | Q(unproven_since__isnull=False)
+    long_ago = Q(status__poll_moved_at__lt=Now() - PATIENCE) & itself
+    longer_ago = Q(status__poll_moved_at__lt=Now() - PATIENCE_BESIDE_WEBHOOK)
+    return Q(state=Connection.State.ACTIVE) & ~Q(status__poll_error="") & (long_ago | longer_ago)
 
 
 def soon(connection: Connection) -> None:

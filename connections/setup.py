@@ -252,6 +252,8 @@ def _activate(connection: Connection, user: Any) -> None:
         next_reconcile_at=reconcile.next_night(connection.pk),
         events_seen_until=None,
         polled_at=None,
+        poll_moved_at=Now(),
+        poll_error="",
         gap_since=None,
         throttled_until=None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from zlib import crc32
 
@@ -78,6 +79,24 @@ def parse(body: bytes) -> Json:
     if not event["id"] or not isinstance(shapes.get(event, "data", "object"), dict):
         raise Unreadable("The event has no object.")
     return event
+
+
+def name_of(body: bytes) -> str:
+    """What an unreadable body is kept under: its own id, so that it is kept once whoever brings it; else a made one."""
+    return _text_of(body, "id")[:255] or f"unreadable-{sha256(body).hexdigest()[:40]}"
+
+
+def type_of(body: bytes) -> str:
+    """The type that an unreadable body claims to be of, or ""."""
+    return _text_of(body, "type")
+
+
+def _text_of(body: bytes, name: str) -> str:
+    try:
+        event = storable_json(body)
+    except (ValueError, RecursionError):
+        return ""
+    return storable(shapes.text(event.get(name))) if isinstance(event, dict) else ""
 
 
 def envelope(event: Json) -> Envelope:
