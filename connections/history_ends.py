@@ -120,11 +120,19 @@ def _end_run(run_id: int) -> None:
         if len(dead) == run.windows.count():
             run.state = SyncRun.State.FAILED
             run.message = dead[0].last_error if dead else "It stopped before it could begin. Import again."
-        elif dead or run.failed:
+        elif dead or run.failed or run.lost:
             run.state = SyncRun.State.PARTLY_FAILED
-            failed = "1 record" if run.failed == 1 else f"{run.failed} records"
-            run.message = dead[0].last_error if dead else f"{failed} could not be applied; see the sync log."
+            run.message = dead[0].last_error if dead else _left_out(run)
         else:
             run.state = SyncRun.State.DONE
         run.finished_at = Now()
         run.save(update_fields=["state", "message", "finished_at"])
+
+
+def _left_out(run: SyncRun) -> str:
+    """What did not come in of all that was listed, in words."""
+    failed = "1 record" if run.failed == 1 else f"{run.failed} records"
+    told = [f"{failed} could not be applied; see the sync log."] if run.failed else []
+    if run.lost:
+        told.append(f"Of {run.listed} objects that Stripe listed, {run.lost} could not be taken in.")
+    return " ".join(told)

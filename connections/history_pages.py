@@ -23,9 +23,13 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Page:
-    """Rows of a list in our words. `next`: where the walk stands behind them. `more`: whether Stripe has any."""
+    """Rows of a list in our words, and how many Stripe listed, which is more where one of them has no id.
+
+    `next`: where the walk stands behind them. `more`: whether Stripe has any.
+    """
 
     rows: list[Translation]
+    listed: int
     next: Cursor
     more: bool
 
@@ -43,12 +47,13 @@ def read_page(client: Client, window: SyncWindow, run: SyncRun, at: Cursor) -> P
     if not at.after_id and at.after_created:
         created = {"gte": created["gte"], "lte": int(at.after_created.timestamp())}
     page = listing.read(client, run.resource.connection.missing_permissions, limit=PAGE, created=created, **cursor)
-    rows = [row for row in page.data.get("data") or [] if isinstance(row, dict) and shapes.text(row.get("id"))]
+    listed = page.data.get("data") or []
+    rows = [row for row in listed if isinstance(row, dict) and shapes.text(row.get("id"))]
     more = bool(page.data.get("has_more"))
     refuse_repetition(rows, more, at.after_id, at.after_created)
     found = [translate.from_row(row, page.asked_at) for row in rows]
     last = found[-1].record if found else None
-    return Page(found, Cursor(last.object_id, last.occurred_at) if last else at, more)
+    return Page(found, len(listed), Cursor(last.object_id, last.occurred_at) if last else at, more)
 
 
 def refuse_repetition(rows: list[Json], has_more: bool, after_id: str, after: datetime | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Case, F, Value, When
@@ -21,7 +22,8 @@ from connections.sources.base import ObjectState
 
 logger = logging.getLogger(__name__)
 _CROSSWISE_TRIES = 5
-_COUNTS = ("created", "updated", "unchanged", "skipped", "failed")
+# Result of a row -> where its run counts it. A stale one is a row whose newer state was known already.
+_COUNTS = {name: name for name in ("created", "updated", "unchanged", "skipped", "failed")} | {"stale": "unchanged"}
 Read = tuple[SyncWindow, SyncRun, Page]
 
 
@@ -120,26 +122,23 @@ def _log_failure(connection: Connection, row: Incoming, error: Exception) -> Out
 
 def _advance(pages: list[Read], outcomes: list[Outcome]) -> None:
     left = list(outcomes)
-    by_run: dict[int, list[Outcome]] = {}
+    by_run: dict[int, Counter[str]] = {}
     for window, run, page in pages:
         mine, left = left[: len(page.rows)], left[len(page.rows) :]
-        by_run.setdefault(run.pk, []).extend(mine)
+        counts = by_run.setdefault(run.pk, Counter())
+        counts.update(_COUNTS[outcome.result] for outcome in mine if outcome.result in _COUNTS)
+        counts.update(listed=page.listed, seen=len(mine))
         _move(window, page)
     # In order of key, so that two walks do not lock crosswise.
-    for run_id, mine in sorted(by_run.items()):
-        _count(run_id, mine)
+    for run_id, counts in sorted(by_run.items()):
+        _count(run_id, counts)
 
 
-def _count(run_id: int, outcomes: list[Outcome]) -> None:
-    counts = {name: sum(outcome.result == name for outcome in outcomes) for name in _COUNTS}
-    # What is neither is a row whose newer state was known already.
-    counts["unchanged"] += len(outcomes) - sum(counts.values())
+def _count(run_id: int, counts: Counter[str]) -> None:
     SyncRun.objects.filter(pk=run_id).update(
         # A pause or cancel that came while the page was written stands.
         state=Case(When(state__in=WALKING, then=Value(SyncRun.State.RUNNING)), default=F("state")),
         message=Case(When(state__in=WALKING, then=Value("")), default=F("message")),
-        listed=F("listed") + len(outcomes),
-        seen=F("seen") + len(outcomes),
         **{name: F(name) + count for name, count in counts.items()},
     )
 

@@ -37,12 +37,14 @@ class Incoming:
 class Outcome:
     """What became of one Incoming. `waits_for`: keys of objects it needs first; `stored`: those it brought.
 
-    `late`: a newer state of its object was known, but no newer event. `quiet`: no log row wanted.
+    `lacks`: those it went on without. `late`: a newer state of its object was known, but no newer event. `quiet`: no
+    log row wanted.
     """
 
     result: str = Result.UNCHANGED
     reason: str = ""
     waits_for: set[str] = field(default_factory=set)
+    lacks: set[str] = field(default_factory=set)
     stored: set[str] = field(default_factory=set)
     late: bool = False
     quiet: bool = False

@@ -117,12 +117,19 @@ def _source_keys(outcome: Outcome) -> set[str]:
 
 
 def _note_missing(work: Batch, batch: list[Incoming], outcomes: list[Outcome], verdicts: list[Verdict | None]) -> None:
-    """Let records wait for objects they need and we do not hold; those are wished for, all at once."""
+    """Let events wait for objects they need and we do not hold; those are wished for, all at once.
+
+    A row of a list never waits, as nobody comes back for it. What it needs itself was read ahead; only of a newer state
+    that an event told something may lack, and that event tells it once it has come.
+    """
     asked: list[tuple[Outcome, set[str]]] = []
+    rows: list[Outcome] = []
     for incoming, outcome, verdict in zip(batch, outcomes, verdicts, strict=True):
         record = incoming.translation.record
         if record is None or outcome.result == Result.IGNORED:
             continue
+        if incoming.run:
+            rows.append(outcome)
         if incoming.event and verdict is Verdict.WANTED:
             # The payloads do not tell which state is newer: the event goes on when the object has been read.
             outcome.waits_for = {record.key}
@@ -136,6 +143,8 @@ def _note_missing(work: Batch, batch: list[Incoming], outcomes: list[Outcome], v
     lacking = remote_objects.want(work.connection, work.held, set().union(*(keys for _, keys in asked)))
     for outcome, keys in asked:
         outcome.waits_for = keys & lacking
+    for outcome in rows:
+        outcome.lacks, outcome.waits_for = outcome.waits_for, set()
 
 
 def _apply(

@@ -28,7 +28,7 @@ def contact_record(
     if own.gone and len(own.body) <= len(record.after):
         own = HeldObject(own.type, own.id, own.as_of, record.after, gone=True)
     mapped = mapping.apply(resource.mapping.rows, View(resource.kind, own, held), work.targets, log_id)
-    outcome.warnings = mapped.warnings
+    outcome.warnings = mapped.warnings + [f"Not read yet, so left empty: {key}." for key in sorted(outcome.lacks)]
     customer = shapes.customer_id(own.body)[:255] or None
     return ContactRecord(
         source=work.connection.source,

@@ -105,6 +105,11 @@ class SyncRun(models.Model):
         return self.state in self.OPEN
 
     @property
+    def lost(self) -> int:
+        """Objects that Stripe listed and that came to no end of which the log tells: of an import, zero."""
+        return self.listed - self.created - self.updated - self.unchanged - self.skipped - self.failed
+
+    @property
     def share(self) -> float:
         """Part of the time range that is walked, 0 to 1."""
         total = (self.range_to - self.range_from).total_seconds()

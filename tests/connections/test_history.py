@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,7 +12,7 @@ import pytest
 from django.db.models.functions import Now
 
 from common.due import State
-from connections import historical, history_windows, idle, setup
+from connections import historical, history_windows, idle, inbox, setup
 from connections.health import attention
 from connections.history_pages import refuse_repetition
 from connections.models import Connection, RemoteObject, Resource, SyncLogEntry, SyncRun, SyncWindow
@@ -199,6 +200,37 @@ def test_an_object_that_is_refused_holds_up_only_the_window_that_needs_it(
     assert Contact.objects.count() == run.listed >= 36
     # Rows of other windows had all they need: none was counted and left without its contact.
     assert SyncLogEntry.objects.filter(run=run).count() == run.listed
+
+
+def test_a_row_of_history_waits_for_nobody(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource]
+) -> None:
+    """Listed, and changed to something we lack while its page was on the way: it is written, and says what it lacks."""
+    rows = [{"from": ["email"], "to": "email"}, {"from": ["product.name"], "to": "phone"}]
+    customer = account.create_customer(email="ada@mill.example")
+    subscription = account.subscribe(customer["id"], product="Mill Pro", at=int(time.time()) - 9000)
+    stripe.discard()
+    run = connect("subscription", sync="history_and_new", rows=rows).runs.get()
+    newer = json.loads(json.dumps(subscription))
+    newer["items"]["data"][0]["price"]["product"] = "prod_unknown"
+    stripe.set_clock(30)
+    account.emit("customer.subscription.updated", newer)
+    stripe.deliver()
+    stripe.set_clock(0)
+    inbox.drain()
+    run = walk(run)
+    audit(run, 1)
+    (entry,) = SyncLogEntry.objects.filter(run=run)
+    assert entry.contact and entry.warnings == ["Not read yet, so left empty: product:prod_unknown."]
+
+
+def test_the_end_is_compared_with_what_stripe_listed(start: Start, account: SandboxAccount) -> None:
+    run = start(5)
+    # Listed once more, as an object without an id.
+    account.alter(account.objects("customer")[2]["id"], id="")
+    run = walk(run)
+    assert (run.state, run.listed, run.seen) == ("partly_failed", 6, 5)
+    assert run.message == "Of 6 objects that Stripe listed, 1 could not be taken in."
 
 
 def test_a_killed_worker_repeats_at_most_a_page(start: Start, stripe: Sandbox, celery_worker: CeleryWorker) -> None:
