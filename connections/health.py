@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce, Now
 from django.http import HttpRequest
 
 from common import health
-from common.due import State
+from common.due import DueQuerySet, State
 from connections import clock, failed_derivations, history_windows, polling, rederiving, underived
 from connections.models import BulkReplay, Connection, ConnectionStatus, InboundEvent, RemoteObject, Resource, SyncRun
 
@@ -27,12 +27,12 @@ def register() -> None:
 
 
 def _inbox() -> datetime | None:
-    return _oldest(InboundEvent.objects.due(), "next_attempt_at")
+    return _overdue(InboundEvent.objects.get_queryset())
 
 
 def _rederivations() -> datetime | None:
     queues = (rederiving.walkable(), failed_derivations.workable())
-    oldest = [_oldest(underived.due(), "marked_at"), *(_oldest(queue.due(), "next_attempt_at") for queue in queues)]
+    oldest = [_oldest(underived.due(), "marked_at"), *(_overdue(queue) for queue in queues)]
     return min((moment for moment in oldest if moment), default=None)
 
 
@@ -43,8 +43,8 @@ def _wanted() -> datetime | None:
 
 def _history() -> datetime | None:
     """A window is overdue only if nobody walks: a long import has windows that wait their turn."""
-    walking = history_windows.walkable().filter(state=State.RUNNING).exists()
-    return None if walking else _oldest(history_windows.walkable().due(), "next_attempt_at")
+    walkable = history_windows.walkable()
+    return None if walkable.claimed().filter(lease_until__gt=Now()).exists() else _overdue(walkable)
 
 
 def _polling() -> datetime | None:
@@ -67,7 +67,13 @@ def _checks() -> datetime | None:
 
 
 def _replays() -> datetime | None:
-    return _oldest(BulkReplay.objects.due(), "next_attempt_at")
+    return _overdue(BulkReplay.objects.get_queryset())
+
+
+def _overdue(rows: DueQuerySet[Any]) -> datetime | None:
+    """Since when the oldest row waits for a worker: one that is due, or one whose worker let it lie."""
+    moments = _oldest(rows.due(), "next_attempt_at"), _oldest(rows.expired(), "lease_until")
+    return min((moment for moment in moments if moment), default=None)
 
 
 def _oldest(rows: QuerySet[Any], column: str) -> datetime | None:

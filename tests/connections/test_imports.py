@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection as database
 from django.db import transaction
+from django.db.models.functions import Now
+from django.test import Client
 
-from connections import historical, history_ends, setup
+from common.due import State
+from connections import historical, history_ends, history_windows, setup
 from connections.models import Connection, Resource, SyncLogEntry, SyncRun
 from connections.sources.base import SourceError
 from contacts.models import Contact
@@ -79,6 +83,24 @@ def test_an_import_whose_worker_died_at_its_very_end_is_ended(start: Start) -> N
     historical.drain()
     run.refresh_from_db()
     assert run.state == "done" and run.finished_at
+
+
+def test_health_sees_an_import_whose_worker_is_gone(start: Start, anybody: Client) -> None:
+    """Its stretches stay claimed, as nobody is there to take them back."""
+    run = start(3)
+    run.windows.update(next_attempt_at=Now() - timedelta(minutes=20))
+    history_windows.claim(run.resource.connection_id)
+
+    def told() -> str:
+        found: str = anybody.get("/health/").json()["checks"]["history"]
+        return found
+
+    assert told() == "ok"
+    run.windows.filter(state=State.RUNNING).update(lease_until=Now() - timedelta(minutes=10))
+    assert told() != "ok"
+    # Nor does it help that all others are done, or wait for later.
+    run.windows.exclude(state=State.RUNNING).delete()
+    assert told() != "ok"
 
 
 def test_an_import_is_born_whole(connect: Callable[..., Resource]) -> None:
