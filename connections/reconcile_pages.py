@@ -77,7 +77,7 @@ def _listed_page(client: Client, window: SyncWindow, run: SyncRun) -> tuple[list
         return _listed_page(client, window, run)
     rows = [row for row in page.data.get("data") or [] if isinstance(row, dict) and shapes.text(row.get("id"))]
     more = bool(page.data.get("has_more"))
-    history_pages.refuse_repetition(rows, more, window.after_id)
+    history_pages.refuse_repetition(rows, more, window.after_id, window.after_created)
     return [(row, page.asked_at) for row in rows], more
 
 

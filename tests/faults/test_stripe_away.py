@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.db.models.functions import Now
 
-from connections import fetching, historical, inbox, polling
+from connections import fetching, historical, inbox, polling, reconcile
 from connections.models import Connection, ConnectionStatus, InboundEvent, RemoteObject, Resource, SyncRun, SyncWindow
 from connections.sources.base import SourceError
 from connections.sources.stripe.client import Client
@@ -78,6 +78,25 @@ def test_a_history_that_turns_in_circles_ends(
     historical.drain(seconds=20)
     run.refresh_from_db()
     assert (run.state, _Circle.asked) == ("failed", 3)
+    assert "repeats a page" in run.message
+
+
+def test_a_check_that_turns_in_circles_ends(
+    account: SandboxAccount,
+    stripe: Sandbox,
+    live_hook: None,
+    connect: Callable[..., Resource],
+    circle: str,
+    settings: Any,
+) -> None:
+    (run,) = reconcile.start(connect("customer").connection, full=True)
+    newest = run.windows.filter(listing="customer").order_by("-ends_at")[0]
+    run.windows.exclude(pk=newest.pk).delete()
+    run.windows.update(starts_at="2026-01-01T00:00:00Z")
+    settings.STRIPE_API_BASE = circle
+    reconcile.drain(seconds=2)
+    run.refresh_from_db()
+    assert (run.state, _Circle.asked) == ("partly_failed", 3)
     assert "repeats a page" in run.message
 
 
