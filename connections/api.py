@@ -14,6 +14,14 @@ from connections.sources.stripe.client import READ_SECONDS, Client
 _LONGEST_WAIT = 3.0
 
 
+class Rekeyed(SourceError):
+    """The account got another key, or none, since it was read: whoever asks reads it again."""
+
+    def __init__(self) -> None:
+        words = "The key of this account was changed meanwhile. We go on with the new one."
+        super().__init__(words, permanent=False, code="rekeyed", retry_after=1.0)
+
+
 def client_of(connection: Connection, *, read_seconds: float = READ_SECONDS) -> Client:
     """A client of the connection's account, which keeps to the rate limit. SourceError if no key opens."""
     return Client(key_of(connection), gate=partial(_gate, connection), read_seconds=read_seconds)
@@ -25,10 +33,10 @@ def ungated_client_of(connection: Connection) -> Client:
 
 
 def allowed(connection: Connection, scope: str, wanted: int) -> int:
-    """Take up to so many requests from the rate limit and count them; how many may go out now."""
+    """Take up to so many requests from the rate limit and count them; how many may go out now. Rekeyed if none may."""
     granted = rate_limit.take(connection, scope, wanted)
     if granted:
-        rate_limit.count_calls(connection, granted)
+        _count(connection, granted)
     return granted
 
 
@@ -61,10 +69,15 @@ def note(connection: Connection, error: SourceError) -> None:
 
 
 def _gate(connection: Connection, scope: str) -> None:
-    """Wait for the rate limit, in no transaction. SourceError when it would take too long."""
+    """Wait for the rate limit, in no transaction. SourceError when it would take too long; Rekeyed."""
     ends = time.monotonic() + _LONGEST_WAIT
     while wait := rate_limit.wait_for(connection, scope):
         if time.monotonic() + wait > ends:
             raise SourceError("Waiting for the rate limit.", permanent=False, code="rate_limit", retry_after=1.0)
         time.sleep(wait)
-    rate_limit.count_calls(connection, 1)
+    _count(connection, 1)
+
+
+def _count(connection: Connection, requests: int) -> None:
+    if not rate_limit.count_calls(connection, requests):
+        raise Rekeyed

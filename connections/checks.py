@@ -37,6 +37,10 @@ def check(connection: Connection) -> str:
         error = (
             f"Stripe already has {cap.count} webhook endpoints. Delete or disable one in Stripe, then choose Repair."
         )
+    except api.Rekeyed:
+        # It is looked at again with the new key.
+        ConnectionStatus.objects.filter(pk=connection.pk).update(next_check_at=Now())
+        return ""
     except SourceError as refusal:
         api.note(connection, refusal)
         error = refusal.message

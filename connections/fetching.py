@@ -46,10 +46,15 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     fetched = 0
     for connection in Connection.objects.usable():
         while time.monotonic() < ends and not rate_limit.throttled(connection) and (rows := _claim(connection)):
-            for row in rows:
-                if not _fetch(connection, row):
-                    break
-                fetched += 1
+            try:
+                for row in rows:
+                    if not _fetch(connection, row):
+                        break
+                    fetched += 1
+            except api.Rekeyed:
+                # The next look asks with the new key.
+                _put_back(rows)
+                break
     return fetched
 
 
@@ -70,10 +75,16 @@ def _claim(connection: Connection) -> list[RemoteObject]:
     return rows
 
 
+def _put_back(rows: list[RemoteObject]) -> None:
+    RemoteObject.objects.filter(pk__in=[row.pk for row in rows], wanted_at__isnull=False).update(wanted_at=Now())
+
+
 def _fetch(connection: Connection, row: RemoteObject) -> bool:
     """Ask for one object. False if the whole connection has to wait."""
     try:
         return _ask(connection, row)
+    except api.Rekeyed:
+        raise
     except Exception as error:
         # What passes is due again after its lease.
         if not passes(error):
@@ -84,6 +95,8 @@ def _fetch(connection: Connection, row: RemoteObject) -> bool:
 def _ask(connection: Connection, row: RemoteObject) -> bool:
     try:
         states = single_reads.read(api.client_of(connection), row)
+    except api.Rekeyed:
+        raise
     except SourceError as error:
         return _refused(connection, row, error)
     _store(connection, row, states)

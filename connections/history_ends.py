@@ -15,7 +15,7 @@ from connections.models import Connection, Resource, SyncRun, SyncWindow
 from connections.sources.base import SourceError
 
 # Refusals that are no fault of one window: the whole account waits.
-WAITS_FOR_THE_ACCOUNT = ("rate_limit", "key_refused", "key_expired", "key_unreadable", "disconnected")
+WAITS_FOR_THE_ACCOUNT = ("rate_limit", "rekeyed", "key_refused", "key_expired", "key_unreadable", "disconnected")
 # Seconds until a page is asked for again while Stripe is away.
 _AWAY = (5.0, 10.0, 20.0, 40.0, 60.0)
 # Stripe does not tell that somebody gave a key another right.

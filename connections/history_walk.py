@@ -106,7 +106,12 @@ class Walk:
         scopes = sorted({history_pages.scope_of(place.run) for place in self._idle})
         for scope in scopes:
             waiting = [place for place in self._idle if history_pages.scope_of(place.run) == scope]
-            granted = api.allowed(waiting[0].run.resource.connection, scope, len(waiting))
+            try:
+                granted = api.allowed(waiting[0].run.resource.connection, scope, len(waiting))
+            except api.Rekeyed:
+                # What waits is put back; the next walk has the new key.
+                self._stopped = True
+                return
             for place in waiting[:granted]:
                 self._idle.remove(place)
                 self._asked[threads.submit(history_pages.read_page, client, place.window, place.run, place.at)] = place

@@ -48,7 +48,7 @@ def poll(connection: Connection) -> int:
         return 0
     try:
         new = _walk(connection)
-    except Moved:
+    except (Moved, api.Rekeyed):
         return 0
     except SourceError as error:
         api.note(connection, error)

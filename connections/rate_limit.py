@@ -91,5 +91,16 @@ def throttled(connection: Connection) -> bool:
     return ConnectionStatus.objects.filter(connection=connection, throttled_until__gt=Now()).exists()
 
 
-def count_calls(connection: Connection, count: int) -> None:
-    ConnectionStatus.objects.filter(connection=connection).update(calls=F("calls") + count)
+def count_calls(connection: Connection, count: int) -> bool:
+    """Count requests that go out now. False if the account was re-keyed or disconnected since `connection` was read."""
+    with database.cursor() as cursor:
+        cursor.execute(_COUNT, [count, connection.pk])
+        row = cursor.fetchone()
+    return row is None or row[0] == connection.epoch
+
+
+_COUNT = """
+    update connections_connectionstatus as status set calls = calls + %s
+    from connections_connection as here
+    where here.id = status.connection_id and status.connection_id = %s returning here.epoch
+"""

@@ -159,5 +159,6 @@ def note(world: "World", request: Request, result: Answer) -> None:
         "query": request.query,
         "status": result.status,
         "account": known[0].id if known else None,
+        "key": request.secret(),
     }
     world.requests.append(entry)

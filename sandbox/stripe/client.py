@@ -81,7 +81,7 @@ class Sandbox:
         return found
 
     def requests(self, path: str = "") -> list[Json]:
-        """API requests so far whose path begins with `path`: method, path, query, status, account."""
+        """API requests so far whose path begins with `path`: method, path, query, status, account, key."""
         found = self.call("GET", "requests", {})["requests"]
         return [request for request in found if request["path"].startswith(path)]
 

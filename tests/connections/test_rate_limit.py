@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from django.db import connection as database
 from django.db.models import F
+from django.db.models.functions import Now
 
-from connections import rate_limit
-from connections.models import Connection, RateBucket, Resource
+from connections import fetching, rate_limit, setup
+from connections.models import Connection, RateBucket, RemoteObject, Resource
+from sandbox.stripe import Sandbox, SandboxAccount
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -86,3 +89,31 @@ def test_a_clock_that_was_set_back_owes_nothing(connection: Connection, settings
     assert rate_limit.wait_for(connection, "customers") == 0.5
     passes(1)
     assert rate_limit.take(connection, "customers", 8) == 2
+
+
+def test_a_drain_under_way_asks_no_more_with_a_key_that_was_replaced(
+    connection: Connection, account: SandboxAccount, stripe: Sandbox
+) -> None:
+    """Row 66: what is under way may end; the next request goes out with the new key, by whoever asks."""
+    for number in range(6):
+        customer = account.create_customer(email=f"c{number}@mill.example")["id"]
+        RemoteObject.objects.create(connection=connection, type="customer", external_id=customer, wanted_at=Now())
+    stripe.faults(path="/v1/customers/", latency=300, count=0)
+    stripe.clear_requests()
+
+    def drain() -> None:
+        fetching.drain()
+        database.close()
+
+    thread = threading.Thread(target=drain)
+    thread.start()
+    eventually(lambda: stripe.requests("/v1/customers/"))
+    new = account.new_key("secret", label="second")
+    setup.replace_key(Connection.objects.get(), new)
+    replaced = time.time()
+    thread.join(30)
+    stripe.clear_faults()
+    fetching.drain()
+    after = [asked["key"] for asked in stripe.requests("/v1/customers/") if asked["time"] > replaced]
+    assert new in after and len(after) - after.count(new) <= 1
+    assert not RemoteObject.objects.filter(body=None).exists()

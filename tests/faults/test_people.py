@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from django.db import connection as database
@@ -58,11 +59,16 @@ def test_a_new_key_under_full_load(
     run = historical.start(connected.resources.get(kind="customer"), until=setup.stripe_time(connected))
     burst(account, 100)
     eventually(lambda: _worked(), timeout=60)
-    setup.replace_key(Connection.objects.get(), account.new_key("secret", label="second"))
+    new = account.new_key("secret", label="second")
+    setup.replace_key(Connection.objects.get(), new)
+    replaced = time.time()
     burst(account, len(account.events()) + 50)
     eventually(lambda: settled() and not SyncRun.objects.get(pk=run.pk).is_open, timeout=120)
     machine.rest()
     assert SyncRun.objects.get(pk=run.pk).state == "done"
+    # Those on their way at that moment, eight pages at most, are answered.
+    late = [asked for asked in stripe.requests("/v1/") if asked["time"] > replaced + 1]
+    assert {asked["key"] for asked in late} == {new}
     assert_clean(account)
 
 
