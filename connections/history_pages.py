@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from connections import mapping
-from connections.models import RemoteObject, SyncRun, SyncWindow
+from connections.models import RemoteObject, SyncLogEntry, SyncRun, SyncWindow
 from connections.sources.base import Json, ObjectState, SourceError, Translation
 from connections.sources.stripe import shapes, translate
 from connections.sources.stripe.client import PAGE, Client
@@ -54,6 +54,15 @@ def read_page(client: Client, window: SyncWindow, run: SyncRun, at: Cursor) -> P
     found = [translate.from_row(row, page.asked_at) for row in rows]
     last = found[-1].record if found else None
     return Page(found, len(listed), Cursor(last.object_id, last.occurred_at) if last else at, more)
+
+
+def without_written(page: Page, run: SyncRun, second: datetime) -> Page:
+    """The page without what this run has written of a second that is read again."""
+    ids = [row.record.object_id for row in page.rows if row.record and row.record.occurred_at == second]
+    logged = SyncLogEntry.objects.filter(run=run, object_id__in=ids) if ids else SyncLogEntry.objects.none()
+    written = set(logged.values_list("object_id", flat=True))
+    rows = [row for row in page.rows if not (row.record and row.record.object_id in written)]
+    return replace(page, rows=rows, listed=page.listed - len(page.rows) + len(rows))
 
 
 def refuse_repetition(rows: list[Json], has_more: bool, after_id: str, after: datetime | None = None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from connections import api, history_ends, history_pages, history_windows, history_writes
 from connections.history_pages import Cursor, Page
@@ -25,12 +25,16 @@ _STOPS_THE_WALK = (*history_ends.WAITS_FOR_THE_ACCOUNT, "unavailable")
 
 @dataclass
 class Place:
-    """A claimed window, and where its next page begins: ahead of the window's own cursor while a page is written."""
+    """A claimed window, and where its next page begins: ahead of the window's own cursor while a page is written.
+
+    `again`: a second that is read once more.
+    """
 
     window: SyncWindow
     run: SyncRun
     at: Cursor
     dropped: bool = False
+    again: datetime | None = None
 
 
 class Walk:
@@ -130,13 +134,13 @@ class Walk:
         except SourceError as error:
             if error.code == "resource_missing" and place.at.after_id:
                 # The object the cursor stood on is gone: go on from its second.
-                place.at = Cursor("", place.at.after_created)
+                place.at, place.again = Cursor("", place.at.after_created), place.at.after_created
                 self._idle.append(place)
             else:
                 self._interrupted(place, error)
             return None
         place.at = page.next
-        return page
+        return history_pages.without_written(page, place.run, place.again) if place.again else page
 
     def _interrupted(self, place: Place, error: SourceError) -> None:
         self._stopped = self._stopped or error.code in _STOPS_THE_WALK

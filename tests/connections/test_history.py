@@ -59,19 +59,17 @@ def test_a_fault_is_waited_out(start: Start, stripe: Sandbox, fault: dict[str, A
 def test_a_cursor_object_that_vanishes_leaves_no_gap(
     account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource]
 ) -> None:
-    """Row 54: the window goes on from the second of the object that is gone."""
+    """Row 54: the window goes on from the second of the object that is gone, and counts nobody of it twice."""
     long_ago = int(time.time()) - 100 * 86_400
     for number in range(130):
-        account.create_customer(email=f"c{number}@mill.example", name=f"C {number}", at=long_ago + number)
+        account.create_customer(email=f"c{number}@mill.example", name=f"C {number}", at=long_ago + number // 2)
     run = connect("customer", sync="history_and_new").runs.get()
     while not SyncWindow.objects.exclude(after_id="").filter(state=State.DUE).exists():
         historical.drain(seconds=0.001)
     window = SyncWindow.objects.exclude(after_id="").get(state=State.DUE)
     account.delete_customer(window.after_id)
     stripe.discard()
-    run = walk(run)
-    assert (run.state, run.listed) == ("done", 130)
-    assert Contact.objects.count() == 130
+    audit(walk(run), 130)
 
 
 def test_a_refused_key_holds_the_import_and_a_new_key_goes_on(
