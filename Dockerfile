@@ -17,4 +17,4 @@ RUN DATABASE_URL=postgres://none@/none SECRET_KEY=while-building FIELD_KEYS=d2hp
     && python -m compileall -q .
 USER millrace
 EXPOSE 8000
-CMD ["granian", "config.wsgi:application", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "8", "--no-ws", "--http1-header-read-timeout", "10000"]
+CMD ["granian", "config.wsgi:application", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "16", "--no-ws", "--http1-header-read-timeout", "10000"]

@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--rate", type=float, default=0, help="deliveries a second; 0 is as fast as they are taken")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--web", type=int, default=2, help="web processes")
-    parser.add_argument("--threads", type=int, default=8, help="threads a web process")
+    parser.add_argument("--threads", type=int, default=16, help="threads a web process")
     parser.add_argument("--workers", type=int, default=2, help="processes of the inbox worker")
     chosen = parser.parse_args(arguments)
     with stage() as there:

@@ -29,7 +29,7 @@ def database_settings(env: environ.Env, process: str) -> dict[str, Any]:
     if process == "web":
         _connect_soon()
         # A wrong address should show within seconds; the pool's own default hides it for half a minute.
-        options["pool"] = {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 8), "timeout": 5}
+        options["pool"] = {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 16), "timeout": 5}
     else:
         config["CONN_MAX_AGE"] = None
     return config

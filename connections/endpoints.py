@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -93,8 +94,9 @@ def _take(token: str, address: _Address, body: bytes) -> int:
         about = translate.envelope(translate.parse(body))
     except Unreadable as error:
         # A refusal would have Stripe send it for three days; it would not get better.
-        connection = Connection.objects.get(pk=address.connection_id)
-        inbox.store_unreadable(connection, translate.name_of(body), body, str(error))
+        with _returned():
+            connection = Connection.objects.get(pk=address.connection_id)
+            inbox.store_unreadable(connection, translate.name_of(body), body, str(error))
         return 200
     if about.livemode is not None and about.livemode == address.is_test:
         logger.warning("A delivery of the other mode was refused", extra={"connection": address.connection_id})
@@ -115,10 +117,8 @@ def _address(token: str, *, now: bool = False) -> _Address | None:
     known = _known.get(token)
     if known and not now and time.monotonic() - known.read_at < _FRESH_SECONDS:
         return known
-    connection = Connection.objects.filter(hook_token=token, source="stripe").first()
-    if not database.in_atomic_block:
-        # Back to the pool before we wait for whoever writes: it may be waiting for this very connection.
-        database.close()
+    with _returned():
+        connection = Connection.objects.filter(hook_token=token, source="stripe").first()
     if connection is None:
         _known.pop(token, None)
         return None
@@ -134,6 +134,18 @@ def _address(token: str, *, now: bool = False) -> _Address | None:
         time.monotonic(),
     )
     return found
+
+
+@contextmanager
+def _returned() -> Iterator[None]:
+    """What is asked of the database gives its connection back to the pool at once: threads that only wait for whoever
+    writes need none, and the writer may be waiting for this very one.
+    """
+    try:
+        yield
+    finally:
+        if not database.in_atomic_block:
+            database.close()
 
 
 def _is_genuine(address: _Address, body: bytes, header: str, *, whenever: bool = False) -> bool:
@@ -193,9 +205,6 @@ def door(application: Callable[..., object], prefix: str) -> Callable[..., objec
         except Exception:
             logger.exception("A delivery could not be answered")
             status = 500
-        finally:
-            # Back to the pool: threads that only wait for others need no connection of their own.
-            database.close()
         headers = [("Content-Length", "0"), ("Content-Type", "text/plain")]
         start(_REASONS[status], headers + ([("Retry-After", "10")] if status == 503 else []))
         return [b""]

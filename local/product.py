@@ -17,7 +17,7 @@ from local.data import ROOT, DataFolder
 from local.processes import Program, Supervisor
 
 READY_PATIENCE = 60.0
-WEB_THREADS = 8
+WEB_THREADS = 16
 
 
 class StartError(Exception):

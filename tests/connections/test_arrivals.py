@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import DatabaseError
 from django.db import connection as database
 from django.db import connections as databases
 
@@ -117,6 +118,31 @@ def test_deliveries_at_once_are_each_stored_once(connection: Connection) -> None
         thread.join(30)
     assert taken == [True] * 16
     assert InboundEvent.objects.count() == 4
+
+
+def test_who_writes_calls_the_next_one_whatever_happens(connection: Connection) -> None:
+    """Reliability 2: many a thread, each with delivery after delivery, some of which cannot be stored."""
+    told: list[bool] = []
+
+    def deliver(thread: int) -> None:
+        for number in range(10):
+            one = arrival(connection, 100 * thread + number)
+            if number % 5 == 4:
+                one.about = translate.Envelope(**{**vars(one.about), "type": "x" * 500})
+            try:
+                told.append(arrivals.store(one))
+            except DatabaseError:
+                told.append(False)
+        databases.close_all()
+
+    threads = [threading.Thread(target=deliver, args=(number,), daemon=True) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(told) == [False] * 16 + [True] * 64
+    assert InboundEvent.objects.count() == 64
+    assert not arrivals._waiting and not arrivals._is_writing
 
 
 def test_one_that_cannot_be_stored_takes_no_other_along(connection: Connection) -> None:
