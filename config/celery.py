@@ -7,12 +7,14 @@ What is due stands in PostgreSQL, so there is no countdown, no chain, no result 
 import os
 
 from celery import Celery
+from celery.signals import worker_process_init, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from common import garbage
 from config import hearing
 
 app = Celery("millrace")
@@ -53,6 +55,9 @@ app.conf.update(
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks()
 hearing.install()
+# Of processes and of threads.
+worker_process_init.connect(garbage.look_rarely)
+worker_ready.connect(garbage.look_rarely)
 
 
 # Work that is all in the database, and work that waits for Stripe: a slow Stripe must not hold up the first.

@@ -7,6 +7,8 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 _django = get_wsgi_application()
 
-from connections.endpoints import door  # noqa: E402  after Django is set up
+from common import garbage  # noqa: E402  after Django is set up
+from connections.endpoints import door  # noqa: E402
 
 application = door(_django, "/hooks/stripe/")
+garbage.look_rarely()
