@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
             model_name="connectionstatus",
             name="clock_ahead",
             field=models.IntegerField(
-                default=0,
+                db_default=0,
                 help_text="seconds the database's clock was ahead of Stripe's at the last poll; negative: behind",
             ),
         ),

@@ -154,7 +154,7 @@ class ConnectionStatus(models.Model):
     mended_at = models.DateTimeField(null=True, blank=True, help_text="when the endpoint was found out of step")
     mended = models.CharField(max_length=200, blank=True, default="", help_text="what was wrong with it, in words")
     clock_ahead = models.IntegerField(
-        default=0, help_text="seconds the database's clock was ahead of Stripe's at the last poll; negative: behind"
+        db_default=0, help_text="seconds the database's clock was ahead of Stripe's at the last poll; negative: behind"
     )
     bodies_cleared_until = models.DateTimeField(null=True, blank=True, help_text="a cursor of retention")
 

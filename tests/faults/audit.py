@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count
 from django.db.models.functions import Now
 
-from common.due import State
+from common.due import State, database_now
 from common.origin import Origin
-from connections import inbox
+from connections import derived, inbox
 from connections.models import (
     Connection,
     FailedDerivation,
@@ -38,6 +39,8 @@ Json = dict[str, Any]
 _ENDED = {State.DONE, State.IGNORED}
 # Kinds of object whose newest state is told by events that the connected resources ask for.
 _WATCHED = ("customer", "subscription", "invoice", "charge", "payment_intent", "checkout.session")
+# What recurring payments and orders are made anew by.
+_DERIVED_FROM = ("subscription", "invoice", "charge", "payment_intent", "checkout_session")
 # What an event shows in another shape than the sandbox's own book, or leaves to an object of its own (the dispute).
 _SHAPED = {
     "disputed",
@@ -88,11 +91,13 @@ def audit(account: SandboxAccount, *, planted: Collection[str] = (), again: bool
     connection = Connection.objects.get(account=account.id, is_test=not account.livemode)
     _events(found, connection, account, set(planted))
     _rows(found, connection)
-    _objects(found, connection, account)
-    _people(found, account, planted)
-    _purchases(found, account, planted)
+    told = _told_kinds(connection, account, planted)
+    _objects(found, connection, told)
+    _people(found, account, told)
+    _purchases(found, account, told)
+    _derived(found, connection)
     if again:
-        _again(found, connection, account)
+        _again(found, connection, account, planted)
     return found
 
 
@@ -136,13 +141,33 @@ def _not_quiet(events: Iterable[InboundEvent]) -> list[InboundEvent]:
     return [event for event in events if event.type not in quiet]
 
 
-def _objects(found: Audit, connection: Connection, account: SandboxAccount) -> None:
-    """Stale: an object held in another state than the sandbox's newest."""
+def _told_kinds(connection: Connection, account: SandboxAccount, planted: Collection[str]) -> dict[str, list[Json]]:
+    """Kind -> the sandbox's objects that we must know of: by an event that was not planted to fail, or by an import."""
+    since = min(resource.since for resource in connection.resources.all()).timestamp()
+    told = {
+        event["data"]["object"]["id"]
+        for event in account.events()
+        if event["id"] not in planted and event["type"] in connection.endpoint_events and event["created"] >= since
+    }
+    imported = SyncRun.objects.imports().filter(resource__connection=connection, state=SyncRun.State.DONE)
+    whole = set(imported.values_list("resource__kind", flat=True))
+    return {
+        kind: [one for one in account.objects(kind) if one["id"] in told or kind.replace(".", "_") in whole]
+        for kind in _WATCHED
+    }
+
+
+def _objects(found: Audit, connection: Connection, told: dict[str, list[Json]]) -> None:
+    """Lost: an object we were told of and do not hold. Stale: held in another state than the sandbox's newest."""
     held = {row.key: row for row in RemoteObject.objects.filter(connection=connection, body__isnull=False)}
-    for kind in _WATCHED:
-        for newest in account.objects(kind):
-            row = held.get(f"{kind.replace('.', '_')}:{newest['id']}")
-            if row is None or (newest.get("deleted") and row.deleted_at):
+    for kind, objects in told.items():
+        for newest in objects:
+            key = f"{kind.replace('.', '_')}:{newest['id']}"
+            row = held.get(key)
+            if row is None:
+                found.lost.append(f"{key} is not held")
+                continue
+            if newest.get("deleted") and row.deleted_at:
                 continue
             if different := _differences(row.body or {}, newest):
                 found.stale.append(f"{row.key} in {', '.join(different)}")
@@ -160,16 +185,16 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _people(found: Audit, account: SandboxAccount, planted: Collection[str]) -> None:
+def _people(found: Audit, account: SandboxAccount, told: dict[str, list[Json]]) -> None:
     """One contact a customer, with the values the customer has now (the rows of the mapping write them)."""
     identities = Identity.objects.filter(account=account.id, is_test=not account.livemode).select_related("contact")
     by_customer: dict[str, list[Contact]] = {}
     for identity in identities:
         by_customer.setdefault(identity.external_id, []).append(identity.contact)
-    customers = _told(account, "customer", planted)
-    phones: dict[str, set[str]] = {}
+    customers = told["customer"]
+    values: dict[str, set[tuple[str, ...]]] = {}
     for customer in customers:
-        phones.setdefault(customer.get("email") or "", set()).add(customer.get("phone") or "")
+        values.setdefault(customer.get("email") or "", set()).add(_values(customer))
     for customer in customers:
         people = by_customer.get(customer["id"], [])
         if len(people) > 1:
@@ -178,46 +203,63 @@ def _people(found: Audit, account: SandboxAccount, planted: Collection[str]) -> 
             continue
         if not people:
             found.lost.append(f"contact of {customer['id']}")
-        elif people[0].phone not in phones[customer["email"]]:
+        elif (shown := _shown(people[0])) not in values[customer["email"]]:
             # Customers with one address are one contact; the newest of them speaks.
-            found.stale.append(f"phone of {customer['id']}: {people[0].phone}, at Stripe {customer['phone']}")
+            found.stale.append(f"contact of {customer['id']}: {shown}, at Stripe {_values(customer)}")
     addresses = Counter(Contact.objects.filter(merged_into=None).values_list("is_test", "email_key"))
     found.doubled += [f"contact {key}" for (_, key), count in addresses.items() if key and count > 1]
     keys = Counter(Activity.objects.values_list("dedupe", flat=True))
     found.doubled += [f"activity {key}" for key, count in keys.items() if count > 1]
 
 
-def _told(account: SandboxAccount, kind: str, planted: Collection[str]) -> list[Json]:
-    """Objects of which at least one event came that was not planted to fail."""
-    told = {event["data"]["object"]["id"] for event in account.events() if event["id"] not in planted}
-    return [one for one in account.objects(kind) if one["id"] in told]
+def _values(customer: Json) -> tuple[str, ...]:
+    """What the rows of the mapping write."""
+    return tuple(customer.get(name) or "" for name in ("email", "name", "phone"))
 
 
-def _purchases(found: Audit, account: SandboxAccount, planted: Collection[str]) -> None:
+def _shown(contact: Contact) -> tuple[str, ...]:
+    return contact.email, f"{contact.first_name} {contact.last_name}".strip(), contact.phone
+
+
+def _purchases(found: Audit, account: SandboxAccount, told: dict[str, list[Json]]) -> None:
     held = Counter(RecurringPayment.objects.filter(account=account.id).values_list("store_recurring_payment_id"))
-    for subscription in _told(account, "subscription", planted):
+    for subscription in told["subscription"]:
         if (count := held[(subscription["id"],)]) != 1:
             (found.doubled if count else found.lost).append(f"recurring payment {subscription['id']} ({count})")
     orders = Counter(OrderReference.objects.filter(order__account=account.id).values_list("reference", flat=True))
     for kind in ("invoice", "checkout.session", "charge"):
-        for one in _told(account, kind, planted):
+        for one in told[kind]:
             key = f"{kind.replace('.', '_')}:{one['id']}"
             is_purchase = one.get("mode", "payment") == "payment" and one["status"] != "draft"
             if is_purchase and orders[key] != 1:
                 (found.doubled if orders[key] else found.lost).append(f"order of {key} ({orders[key]})")
     # Each payment belongs to one order: the sums must agree with what the sandbox says came in.
     received = sum(Order.objects.filter(account=account.id).received().values_list("total", flat=True))
-    paid = sum(one["amount"] for one in _told(account, "charge", planted) if one["paid"])
+    paid = sum(one["amount"] for one in told["charge"] if one["paid"])
     if received != paid:
         found.doubled.append(f"orders say {received} came in, at Stripe it is {paid}")
 
 
-def _again(found: Audit, connection: Connection, account: SandboxAccount) -> None:
+def _derived(found: Audit, connection: Connection) -> None:
+    """Stale: a recurring payment or order that shows, in any field, something else than the objects held make of it."""
+    held = RemoteObject.objects.filter(connection=connection, body__isnull=False, type__in=_DERIVED_FROM)
+    told = derived.Told(database_now(), Origin.USER, "audit", silent=True)
+    with transaction.atomic():
+        before = _all_rows(connection)
+        derived.refresh(connection, {row.key: told for row in held.only("type", "external_id")})
+        after = _all_rows(connection)
+        transaction.set_rollback(True)
+    for name in after:
+        found.stale += [f"{name}: {row}" for row in (before[name] - after[name]).elements()]
+        found.lost += [f"{name}: {row}" for row in (after[name] - before[name]).elements()]
+
+
+def _again(found: Audit, connection: Connection, account: SandboxAccount, planted: Collection[str]) -> None:
     """Lost, doubled, stale: rows that differ from those a calm worker derives from the same events."""
     under_fire = _all_rows(connection)
     forget()
     for event in account.events():
-        if event["type"] in connection.endpoint_events:
+        if event["type"] in connection.endpoint_events and event["id"] not in planted:
             body = json.dumps(event).encode()
             inbox.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
     work()

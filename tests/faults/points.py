@@ -93,6 +93,26 @@ def finish(key: str) -> None:
     setup.add_resource(connection, choice)
 
 
+def begin_import() -> None:
+    """What *Import again* does."""
+    from connections import historical, setup
+    from connections.models import Resource
+
+    resource = Resource.objects.get(kind="customer")
+    historical.start(resource, until=setup.stripe_time(resource.connection))
+
+
+def check() -> None:
+    """A comparison with Stripe, from its start to its end; one that is under way goes on."""
+    from connections import reconcile
+    from connections.models import Connection
+
+    connection = Connection.objects.get()
+    reconcile.start(connection)
+    while reconcile.drain():
+        pass
+
+
 def disconnect() -> None:
     from connections import setup
     from connections.models import Connection
@@ -108,7 +128,15 @@ def automate() -> None:
         pass
 
 
-PIECES = {"work": work, "deliver": deliver, "finish": finish, "disconnect": disconnect, "automate": automate}
+PIECES = {
+    "work": work,
+    "deliver": deliver,
+    "finish": finish,
+    "import": begin_import,
+    "check": check,
+    "disconnect": disconnect,
+    "automate": automate,
+}
 
 if __name__ == "__main__":
     main()

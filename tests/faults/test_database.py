@@ -225,3 +225,4 @@ def test_the_clock_of_a_worker_decides_nothing(connected: Connection, account: S
         InboundEvent.objects.update(next_attempt_at=Now())
         inbox.drain()
     assert InboundEvent.objects.get().state == "done"
+    assert_clean(account)

@@ -19,6 +19,7 @@ from connections import historical, setup
 from connections.models import Connection, ConnectionStatus, InboundEvent, RemoteObject, Resource, SyncRun, SyncWindow
 from local.data import ROOT
 from sandbox.stripe import Sandbox, SandboxAccount
+from tests.connections.conftest import work
 from tests.connections.test_endpoint import sign
 from tests.connections.test_guard import event
 from tests.faults.audit import assert_clean
@@ -109,6 +110,38 @@ def test_a_delivery_is_killed_anywhere(connected: Connection, run: Run) -> None:
         assert run("deliver", NEVER, *arguments).isdigit()
         assert InboundEvent.objects.filter(event_id=f"evt_{number}").count() == 1
     assert killed >= 2
+
+
+def test_an_import_begins_and_a_check_goes_on_wherever_killed(
+    machine: Machine, account: SandboxAccount, stripe: Sandbox, run: Run
+) -> None:
+    """Row 34: asked for again, an import has its windows; a check ends, so that the next one can begin."""
+    stripe.hold()
+    assert run("finish", NEVER, account.key).isdigit()
+    customer = account.create_customer(email="cora@mill.example", name="Cora Check", phone="0")
+    dice = random.Random(34)  # noqa: S311
+
+    def check(number: int) -> str:
+        """A check that finds something, as checks with many statements do."""
+        account.update_customer(customer["id"], phone=str(number))
+        stripe.discard()
+        return run("check", number)
+
+    # Some need a few more than the first.
+    points = range(1, int(check(NEVER)) + 12)
+    for number in sorted(dice.sample(points, min(len(points), amount("CHECKS", 6)))):
+        check(number)
+        expire()
+        assert run("check", NEVER).isdigit()
+        assert not SyncRun.objects.checks().open().exists(), number
+    work()
+    assert_clean(account)
+    SyncRun.objects.imports().delete()
+    for number in range(1, int(run("import", NEVER)) + 1):
+        SyncRun.objects.imports().delete()
+        run("import", number)
+        assert run("import", NEVER).isdigit()
+        assert SyncRun.objects.imports().get(state__in=SyncRun.OPEN).windows.exists(), number
 
 
 def test_finish_and_disconnect_are_killed_anywhere(

@@ -19,6 +19,7 @@ from connections.sources.stripe.client import Client
 from contacts.models import Contact
 from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.conftest import account, connect, live_hook, stripe  # noqa: F401  (fixtures)
+from tests.faults.audit import assert_clean
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CIRCLE = [
@@ -127,6 +128,10 @@ def test_a_limit_that_lasts_costs_no_attempt(
         SyncWindow.objects.filter(state="due").update(next_attempt_at=Now())
     run.refresh_from_db()
     assert (run.state, run.listed, SyncWindow.objects.get().attempts) == ("done", 20, 0)
+    # Their events are of the second in which the account was connected, and were not delivered.
+    polling.poll(Connection.objects.get())
+    inbox.drain()
+    assert_clean(account)
 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"hang": True}, {"html": True}, {"cut": True}])
@@ -175,3 +180,4 @@ def test_events_are_applied_while_stripe_is_away(
     assert set(InboundEvent.objects.values_list("state", flat=True)) <= {"done", "ignored"}
     assert Contact.objects.filter(email="stranger@mill.example").count() == 1
     assert SyncRun.objects.count() == 1
+    assert_clean(account)

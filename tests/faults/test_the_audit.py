@@ -6,16 +6,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from os import environ
 
 import pytest
 from django.db.models.functions import Now
 
 from common.due import State
-from connections.models import Connection, InboundEvent
+from connections.models import Connection, InboundEvent, RemoteObject
 from contacts.models import Contact
 from local.data import ROOT
-from orders.models import Order
+from orders.models import Order, OrderItem
 from recurring_payments.models import RecurringPayment
 from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.test_any_order import happened
@@ -59,7 +60,7 @@ def test_without_the_guard_it_finds_stale_rows(machine: Machine, delivered: None
     drain(machine, FAULTS_GUARD="off")
     found = audit(account)
     assert len(found.stale) >= 2
-    assert any("phone of" in one for one in found.stale) and any("customer:" in one for one in found.stale)
+    assert any("contact of" in one for one in found.stale) and any("customer:" in one for one in found.stale)
 
 
 def test_every_damage_is_found(machine: Machine, delivered: None, account: SandboxAccount) -> None:
@@ -84,7 +85,14 @@ def test_every_damage_is_found(machine: Machine, delivered: None, account: Sandb
     assert after(lambda: Contact.objects.get(email="eve@mill.example").delete()).lost
     assert after(lambda: Order.objects.received()[0].delete()).lost
     assert after(lambda: RecurringPayment.objects.all().delete()).lost
-    assert after(lambda: Contact.objects.update(phone="old")).stale
+    for name in ("phone", "last_name"):
+        assert after(partial(Contact.objects.update, **{name: "old"})).stale
+    assert after(lambda: RemoteObject.objects.filter(type="charge")[0].delete()).lost
+    for name, value in (("payment_method_last4", "0000"), ("total_cycles", 99)):
+        assert after(partial(RecurringPayment.objects.update, **{name: value})).stale
+    for name, value in (("status", "cancelled"), ("tax", 7)):
+        assert after(partial(Order.objects.update, **{name: value})).stale
+    assert after(lambda: OrderItem.objects.update(quantity=99)).stale
     assert audit(account, planted=["evt_planted"]).dead == ["evt_planted should be set aside, but is None"]
     assert not audit(account).doubled
     order = Order.objects.received()[0]

@@ -18,27 +18,30 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connections, transaction
 from django.db import connection as database
+from django.db.models.functions import Now
 
 from connections import setup
-from connections.models import Connection
+from connections.models import Connection, InboundEvent
 from connections.setup import Choice
 from connections.sources.stripe import events
 from local import product
 from local.data import ROOT
 from local.processes import Program
-from sandbox.stripe import serve
+from sandbox.stripe import Sandbox, SandboxAccount, serve
 from sandbox.stripe.server import Server
 from sandbox.stripe.world import World
-from tests.connections.conftest import ROWS
+from tests.connections.conftest import ROWS, work
 from tests.connections.test_any_order import KINDS, happened
 from tests.faults.audit import assert_clean
 from tests.faults.conftest import unfinished
 from tests.faults.machine import Machine
+from tests.faults.test_database import _store
 from tests.waiting import eventually
 
 # Hosts have PostgreSQL's own port.
@@ -187,7 +190,8 @@ HOLDER = """
 import django, time
 django.setup()
 from django.db import connection, transaction
-from connections.models import Connection
+from connections.models import Connection, InboundEvent
+InboundEvent.objects.claim(100)
 with transaction.atomic():
     Connection.objects.select_for_update().get()
     print("held", flush=True)
@@ -195,8 +199,10 @@ with transaction.atomic():
 """
 
 
-def test_a_host_that_vanishes_gives_its_locks_back(servers: Machine, hosts: list[Host], connected: Connection) -> None:
-    """Row 41: its wire is cut in the middle of a transaction. Nobody says goodbye, and others go on soon."""
+def test_a_host_that_vanishes_gives_its_locks_back(
+    servers: Machine, hosts: list[Host], connected: Connection, account: SandboxAccount, stripe: Sandbox
+) -> None:
+    """Row 41: its wire is cut in the middle of a transaction. Nobody says goodbye, and others take over what it had."""
     host = hosts[1]
     if not host.prefix:
         pytest.skip("no right to make network namespaces")
@@ -204,6 +210,9 @@ def test_a_host_that_vanishes_gives_its_locks_back(servers: Machine, hosts: list
     own = {"DATABASE_URL": database_url, "PROCESS": "worker", "DATABASE_SILENCE_SECONDS": "1"}
     environment = {**os.environ, **own, "DJANGO_SETTINGS_MODULE": "config.settings"}
     command = [*host.prefix, sys.executable, "-c", HOLDER]
+    stripe.hold()
+    happened(account)
+    _store(connected, account)
     holder = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE)
     try:
         assert holder.stdout and holder.stdout.readline() == b"held\n"
@@ -213,6 +222,10 @@ def test_a_host_that_vanishes_gives_its_locks_back(servers: Machine, hosts: list
     finally:
         holder.kill()
         holder.wait()
+    assert InboundEvent.objects.claimed().exists()
+    InboundEvent.objects.claimed().update(lease_until=Now() - timedelta(seconds=1))
+    work()
+    assert_clean(account, again=True)
 
 
 def _is_free(connection: Connection) -> bool:
