@@ -15,7 +15,7 @@ from bench import floor, machine
 from bench.measuring import Measured, Measuring
 from bench.past import KINDS, Past, check, lived, serve_lists
 from bench.stage import Stage, connect_shop, settle, stage
-from local.product import stripe_worker
+from local.product import stripe_workers
 
 if TYPE_CHECKING:
     from connections.models import SyncRun
@@ -62,7 +62,7 @@ def _ours(there: Stage, past: Past, port: int, profile: Path | None) -> Measured
 
 
 def _by_worker(there: Stage, past: Past, runs: list[SyncRun]) -> Measured:
-    pids = [there.start(stripe_worker(there.environment)), there.start_workers()]
+    pids = [there.start(walker) for walker in stripe_workers(there.environment)] + [there.start_workers()]
     # Until they have started and have once looked for work, which costs nothing a record.
     settle(10)
     with Measuring(there, "Millrace", past.records, pids) as taken:
@@ -74,7 +74,7 @@ def _by_worker(there: Stage, past: Past, runs: list[SyncRun]) -> Measured:
         f"at most; in the end {sizes[-1]:.0f} MB",
         flush=True,
     )
-    for name in ("stripe worker", "worker"):
+    for name in (*(walker.name for walker in stripe_workers(there.environment)), "worker"):
         if errors := there.supervisor.log_end(name, 100_000).count('"error"'):
             print(f"{errors} errors in the log of the {name}")
         there.supervisor.stop(name)

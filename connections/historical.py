@@ -5,7 +5,10 @@ A run has windows of the account's life, which `history_walk` walks and which re
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -106,19 +109,32 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     while time.monotonic() < ends:
         for pk in windows().release_expired():
             history_ends.end_run_of(SyncWindow.objects.select_related("run").get(pk=pk))
-        connection, claimed = _claim_of_an_account()
-        if connection is None:
-            break
-        pages += history_walk.Walk(connection, ends).walk(claimed)
+        with _an_account() as (connection, claimed):
+            if connection is None:
+                break
+            pages += history_walk.Walk(connection, ends).walk(claimed)
     return pages
 
 
-def _claim_of_an_account() -> tuple[int | None, list[SyncWindow]]:
-    """Windows of one account, as many as may be walked at once, and its key. None where nothing is to be walked."""
+# Accounts that a thread of this process walks: another would only share its processor.
+_walked_here: set[int] = set()
+_looking = threading.Lock()
+
+
+@contextmanager
+def _an_account() -> Iterator[tuple[int | None, list[SyncWindow]]]:
+    """Windows of one account, as many as one worker walks at once, and its key. None where nothing is to be walked."""
     due = walkable().due().order_by("next_attempt_at", "pk")
-    tried: list[int] = []
-    while row := due.exclude(run__resource__connection__in=tried).values_list("run__resource__connection").first():
-        tried.append(row[0])
-        if claimed := claim(row[0]):
-            return row[0], claimed
-    return None, []
+    with _looking:
+        tried = list(_walked_here)
+        claimed: list[SyncWindow] = []
+        while row := due.exclude(run__resource__connection__in=tried).values_list("run__resource__connection").first():
+            tried.append(row[0])
+            if claimed := claim(row[0]):
+                break
+        found = tried[-1] if claimed else None
+        _walked_here.update({found} if found else ())
+    try:
+        yield found, claimed
+    finally:
+        _walked_here.difference_update({found} if found else ())

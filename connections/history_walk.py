@@ -59,7 +59,7 @@ class Walk:
                 self._interrupted(place, refusal)
             self._idle = []
         else:
-            with ThreadPoolExecutor(history_windows.WALKED_AT_ONCE) as threads:
+            with ThreadPoolExecutor(history_windows.WALKED_BY_ONE) as threads:
                 self._go(client, threads)
         for place in self._idle:
             place.window.later(timedelta(0))
@@ -88,8 +88,9 @@ class Walk:
             while pages:
                 self._write(pages[:WRITTEN_AT_ONCE])
                 del pages[:WRITTEN_AT_ONCE]
-            if going_on and len(self._idle) + len(self._asked) < history_windows.WALKED_AT_ONCE:
-                self._take(history_windows.claim(self._connection_id, fresh=True))
+            mine = len(self._idle) + len(self._asked)
+            if going_on and mine < history_windows.WALKED_BY_ONE:
+                self._take(history_windows.claim(self._connection_id, mine=mine, fresh=True))
 
     def _read(self, done: set[Future[Page]]) -> list[tuple[Place, Page]]:
         read = [(self._asked.pop(future), future) for future in done]

@@ -10,8 +10,8 @@ from django.db.models.functions import Now
 from common.due import DueQuerySet
 from connections.models import Connection, SyncRun, SyncWindow
 
-# Of one account.
-WALKED_AT_ONCE = 8
+# Of one account; and by one worker, so that a second one finds some: writing pages is what takes a worker's time.
+WALKED_AT_ONCE, WALKED_BY_ONE = 8, 4
 WALKING = (SyncRun.State.QUEUED, SyncRun.State.RUNNING, SyncRun.State.WAITING)
 _LOCK = 0x57616C6B  # "Walk"
 
@@ -20,17 +20,20 @@ class Stopped(Exception):
     """The run was paused, cancelled or its account disconnected; the page was not written."""
 
 
-def claim(connection_id: int, *, fresh: bool = False) -> list[SyncWindow]:
-    """Windows of an account that may be walked beside those that are. `fresh`: none that took a worker along."""
-    mine = {"run__resource__connection": connection_id}
+def claim(connection_id: int, *, mine: int = 0, fresh: bool = False) -> list[SyncWindow]:
+    """Windows of an account that may be walked beside those that are, `mine` of them by the one who asks.
+
+    `fresh`: none that took a worker along.
+    """
+    of_account = {"run__resource__connection": connection_id}
     with transaction.atomic():
         # One worker counts at a time.
         with database.cursor() as cursor:
             cursor.execute("select pg_advisory_xact_lock(%s, %s)", [_LOCK, connection_id])
-        free = WALKED_AT_ONCE - windows().claimed().filter(**mine).count()
+        free = min(WALKED_BY_ONE - mine, WALKED_AT_ONCE - windows().claimed().filter(**of_account).count())
         if free <= 0:
             return []
-        due = walkable().filter(**mine)
+        due = walkable().filter(**of_account)
         return due.claim_fresh(free) if fresh else due.claim(free)
 
 

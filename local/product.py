@@ -77,9 +77,15 @@ def worker(environment: Mapping[str, str]) -> Program:
     return replace(program, command=["nice", "-n", "5", *program.command])
 
 
-def stripe_worker(environment: Mapping[str, str]) -> Program:
+def stripe_worker(environment: Mapping[str, str], name: str = "stripe worker") -> Program:
     """Talks to Stripe: mostly waits, so threads do. Apart, so that a slow Stripe never holds up the inbox."""
-    return _worker("stripe worker", environment, "--queues", "stripe", "--pool", "threads", "--concurrency", "12")
+    return _worker(name, environment, "--queues", "stripe", "--pool", "threads", "--concurrency", "12")
+
+
+def stripe_workers(environment: Mapping[str, str]) -> list[Program]:
+    """Two where there are processors for them: what an import reads is written by a processor each."""
+    names = ("stripe worker", "stripe worker 2")[: os.cpu_count() or 1]
+    return [stripe_worker(environment, name) for name in names]
 
 
 def _worker(name: str, environment: Mapping[str, str], *options: str) -> Program:

@@ -14,7 +14,7 @@ from types import FrameType
 from local.data import DataFolder, DataInUseError
 from local.engines import EngineError, Engines
 from local.processes import Supervisor
-from local.product import StartError, beat, stripe_worker, wait_until_ready, web, worker
+from local.product import StartError, beat, stripe_workers, wait_until_ready, web, worker
 
 RUNTIME = "runtime.json"
 
@@ -51,7 +51,8 @@ class Running:
         """Web, worker and beat; returns when the health page answers."""
         self.supervisor.start(web(port, self.environment))
         self.supervisor.start(worker(self.environment))
-        self.supervisor.start(stripe_worker(self.environment))
+        for program in stripe_workers(self.environment):
+            self.supervisor.start(program)
         self.supervisor.start(beat(self.data, self.environment))
         wait_until_ready(self.supervisor, "web", port, "/health/")
         self.record()

@@ -153,3 +153,16 @@ def test_a_new_key_in_the_middle_of_a_page_ends_no_import(start: Start, account:
     historical.drain()
     run.refresh_from_db()
     assert run.state == "done"
+
+
+def test_two_workers_share_the_windows_of_an_account(start: Start) -> None:
+    """Issue 4: writing pages is what takes a worker's time, so none takes all that may be walked."""
+    run = start()
+    account = run.resource.connection_id
+    first, second = history_windows.claim(account), history_windows.claim(account)
+    assert [len(first), len(second), len(history_windows.claim(account))] == [4, 4, 0]
+    for window in first:
+        window.later(timedelta(0))
+    assert len(history_windows.claim(account, mine=3)) == 1
+    second[0].later(timedelta(0))
+    assert history_windows.claim(account, mine=4) == []
