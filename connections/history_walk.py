@@ -10,6 +10,7 @@ import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 from connections import api, history_ends, history_pages, history_windows, history_writes
 from connections.history_pages import Cursor, Page
@@ -17,8 +18,8 @@ from connections.models import SyncRun, SyncWindow
 from connections.sources.base import ObjectState, SourceError
 from connections.sources.stripe.client import Client
 
-# Pages a transaction: while they are written their objects are in memory as read, as held and as they go out.
-WRITTEN_AT_ONCE = 4
+# Records a transaction: while they are written they are in memory as read, as held and as they go out.
+WRITTEN_AT_ONCE = 500
 _REST = timedelta(seconds=1)
 _STOPS_THE_WALK = (*history_ends.WAITS_FOR_THE_ACCOUNT, "unavailable")
 
@@ -86,8 +87,9 @@ class Walk:
             if pages and not self._stopped and time.monotonic() < self._ends:
                 self._ask(client, threads)
             while pages:
-                self._write(pages[:WRITTEN_AT_ONCE])
-                del pages[:WRITTEN_AT_ONCE]
+                count = _fitting(pages)
+                self._write(pages[:count])
+                del pages[:count]
             mine = len(self._idle) + len(self._asked)
             if going_on and mine < history_windows.WALKED_BY_ONE:
                 self._take(history_windows.claim(self._connection_id, mine=mine, fresh=True))
@@ -179,3 +181,9 @@ class Walk:
         """Ask for no further page of it, and leave the one under way."""
         place.dropped = True
         self._idle = [other for other in self._idle if other is not place]
+
+
+def _fitting(pages: list[tuple[Place, Page]]) -> int:
+    """How many of these pages, from the first on, make one transaction. One at least."""
+    sizes = accumulate(len(page.rows) for _, page in pages)
+    return max(1, sum(size <= WRITTEN_AT_ONCE for size in sizes))

@@ -10,8 +10,8 @@ from django.db.models.functions import Now
 from common.due import DueQuerySet
 from connections.models import Connection, SyncRun, SyncWindow
 
-# Of one account; and by one worker, so that a second one finds some: writing pages is what takes a worker's time.
-WALKED_AT_ONCE, WALKED_BY_ONE = 8, 4
+# Of one account, and by one worker, so that a second one finds some: to write pages is what takes the time.
+WALKED_AT_ONCE, WALKED_BY_ONE = 16, 8
 WALKING = (SyncRun.State.QUEUED, SyncRun.State.RUNNING, SyncRun.State.WAITING)
 _LOCK = 0x57616C6B  # "Walk"
 

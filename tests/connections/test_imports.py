@@ -160,9 +160,8 @@ def test_two_workers_share_the_windows_of_an_account(start: Start) -> None:
     run = start()
     account = run.resource.connection_id
     first, second = history_windows.claim(account), history_windows.claim(account)
-    assert [len(first), len(second), len(history_windows.claim(account))] == [4, 4, 0]
+    assert [len(first), len(second), len(history_windows.claim(account))] == [8, 8, 0]
     for window in first:
         window.later(timedelta(0))
-    assert len(history_windows.claim(account, mine=3)) == 1
-    second[0].later(timedelta(0))
-    assert history_windows.claim(account, mine=4) == []
+    assert len(history_windows.claim(account, mine=7)) == 1
+    assert history_windows.claim(account, mine=8) == []
