@@ -38,12 +38,15 @@ def check(connection: Connection) -> str:
             f"Stripe already has {cap.count} webhook endpoints. Delete or disable one in Stripe, then choose Repair."
         )
     except api.Rekeyed:
-        # It is looked at again with the new key.
-        ConnectionStatus.objects.filter(pk=connection.pk).update(next_check_at=Now())
+        # It is looked at again with the new key, if there is one.
+        if not _was_disconnected(connection):
+            soon(connection)
         return ""
     except SourceError as refusal:
         api.note(connection, refusal)
         error = refusal.message
+    if _was_disconnected(connection):
+        return ""
     if error:
         Connection.objects.filter(pk=connection.pk).update(endpoint_error=error)
     status = ConnectionStatus.objects.filter(pk=connection.pk)
@@ -55,6 +58,22 @@ def check(connection: Connection) -> str:
         status.update(mended=mended, mended_at=Now())
         reconcile.soon(connection)
     return error
+
+
+def soon(connection: Connection) -> None:
+    """Look at the endpoint at the next ring: what is connected has changed."""
+    ConnectionStatus.objects.filter(pk=connection.pk).update(next_check_at=Now())
+
+
+def _was_disconnected(connection: Connection) -> bool:
+    """Was it disconnected while we asked? Then an endpoint that we made goes again, by our copy of the key."""
+    if Connection.objects.filter(pk=connection.pk).exclude(state=Connection.State.DISCONNECTED).exists():
+        return False
+    try:
+        webhooks.remove(connection, client=api.ungated_client_of(connection))
+    except SourceError as error:
+        logger.warning("An endpoint was left at Stripe: %s", error.message, extra={"connection": connection.pk})
+    return True
 
 
 def try_webhook(connection: Connection) -> str:

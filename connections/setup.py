@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from common import encryption
 from common.due import State
-from connections import api, historical, reconcile, rederiving, unread, webhooks
+from connections import api, checks, historical, reconcile, rederiving, unread, webhooks
 from connections.models import (
     Connection,
     ConnectionStatus,
@@ -131,6 +131,8 @@ def add_resource(connection: Connection, choice: Choice, user: Any = None) -> Re
         _activate(connection, user)
         if choice.sync == Resource.Sync.HISTORY_AND_NEW:
             historical.start(resource, until=since, user=user)
+        # Whoever finished another resource meanwhile has told Stripe of that one only.
+        checks.soon(connection)
     return resource
 
 
@@ -155,6 +157,7 @@ def change_resource(resource: Resource, *, events: list[str], data: str) -> None
     webhooks.ensure(resource.connection, {resource.kind: events})
     Resource.objects.filter(pk=resource.pk).update(events=events, data=data)
     resource.events, resource.data = events, data
+    checks.soon(resource.connection)
 
 
 def change_status_map(connection: Connection, status_map: dict[str, str]) -> None:
@@ -176,7 +179,7 @@ def remove_resource(resource: Resource) -> None:
         webhooks.ensure(connection)
     except (SourceError, webhooks.EndpointCap):
         # Events of the resource are ignored from now on; the hourly check tidies up at Stripe.
-        ConnectionStatus.objects.filter(pk=connection.pk).update(next_check_at=Now())
+        checks.soon(connection)
 
 
 def disconnect(connection: Connection) -> str:
