@@ -27,13 +27,16 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="bin/bench history", description=__doc__)
     parser.add_argument("--people", type=int, default=5000, help="customers; each has 6 objects in the four lists")
     parser.add_argument("--latency", type=float, default=100, help="of an answer of the API, in milliseconds")
+    parser.add_argument("--limit", type=float, default=0, help="requests a second that are allowed; 0 is any number")
     parser.add_argument("--profile", type=Path, help="walk in this process instead of a worker's, and write a profile")
     chosen = parser.parse_args(arguments)
-    with stage() as there:
+    with stage(STRIPE_RATE_LIMIT=str(chosen.limit)) as there:
         past = lived(there, chosen.people)
         port = serve_lists(there, past, chosen.latency)
         print(f"{os.cpu_count()} cores; {past.records:,} records; answers after {chosen.latency:.0f} ms", flush=True)
         ours = _ours(there, past, port, chosen.profile)
+        if chosen.limit:
+            return
         fetched = floor.fetch(there, past, port, "floor: bare fetch", lambda rows, stock: None)
         stored = floor.fetch(there, past, port, "floor: fetch and one upsert a page", floor.upsert)
         print(
@@ -67,7 +70,9 @@ def _by_worker(there: Stage, past: Past, runs: list[SyncRun]) -> Measured:
     settle(10)
     with Measuring(there, "Millrace", past.records, pids) as taken:
         _begin(runs)
-        sizes = list(_until_done(runs, pids))
+        calls = _Calls(runs)
+        sizes = list(_until_done(runs, pids, calls))
+    print(calls.line(), flush=True)
     third = max(1, len(sizes) // 3)
     print(
         f"largest worker process {max(sizes):.0f} MB, after a third of the time {max(sizes[:third]):.0f} MB "
@@ -82,7 +87,31 @@ def _by_worker(there: Stage, past: Past, runs: list[SyncRun]) -> Measured:
     return taken.result
 
 
-def _until_done(runs: list[SyncRun], pids: list[int]) -> Iterator[float]:
+class _Calls:
+    """Requests to Stripe while windows were walked, and how long that took."""
+
+    def __init__(self, runs: list[SyncRun]) -> None:
+        self._runs = [run.pk for run in runs]
+        self._before, self._began = self._counted(), time.monotonic()
+        self._seconds = 0.0
+
+    def look(self) -> None:
+        from connections.models import SyncRun
+
+        if SyncRun.objects.filter(pk__in=self._runs, state__in=SyncRun.OPEN).exists():
+            self._seconds = time.monotonic() - self._began
+
+    def line(self) -> str:
+        calls, seconds = self._counted() - self._before, max(0.1, self._seconds)
+        return f"{calls} requests in {seconds:.1f} s of walking, {calls / seconds:.2f}/s"
+
+    def _counted(self) -> int:
+        from connections.models import ConnectionStatus
+
+        return sum(ConnectionStatus.objects.values_list("calls", flat=True))
+
+
+def _until_done(runs: list[SyncRun], pids: list[int], calls: _Calls) -> Iterator[float]:
     """Until the runs are closed and all that follows from them is derived. The largest process each second, in MB."""
     from connections.models import SyncRun, Underived
 
@@ -91,6 +120,7 @@ def _until_done(runs: list[SyncRun], pids: list[int]) -> Iterator[float]:
     while SyncRun.objects.filter(pk__in=ids, state__in=SyncRun.OPEN).exists() or Underived.objects.exists():
         if time.monotonic() > ends:
             sys.exit("The history was not walked in time.")
+        calls.look()
         yield machine.use_of(pids).largest
         time.sleep(1)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-# New containers between two looks at the young ones: some megabytes at most wait to be found.
-_YOUNG, _MIDDLE, _OLD = 50_000, 20, 20
+# New containers between two looks at the young ones; what outlives one of these waits for ten of them, and then again.
+_YOUNG, _MIDDLE, _OLD = 50_000, 10, 10
 
 
 def look_rarely(**_: Any) -> None:

@@ -147,10 +147,13 @@ def _has_pool() -> bool:
 
 
 def _is_without_database(error: Exception) -> bool:
-    """No connection: not to be had, lost, or ended by a server that stops. Each next try would wait as long again,
-    while everybody waits for us.
+    """No connection: not to be had, lost, or ended by a server that stops; or a lock or an answer that does not come in
+    time. Each next try would wait as long again, while everybody waits for us.
     """
-    return isinstance(error, OperationalError) and _sqlstate(error).startswith(("none", "08", "53", "57P"))
+    return isinstance(error, OperationalError) and _sqlstate(error).startswith(_NOT_TO_BE_HAD)
+
+
+_NOT_TO_BE_HAD = ("none", "08", "53", "57P", "57014", "55P03")
 
 
 def _sqlstate(error: Exception) -> str:

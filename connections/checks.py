@@ -37,11 +37,12 @@ def check(connection: Connection) -> str:
         error = (
             f"Stripe already has {cap.count} webhook endpoints. Delete or disable one in Stripe, then choose Repair."
         )
-    except api.Rekeyed:
+    except api.Rekeyed as rekeyed:
         # It is looked at again with the new key, if there is one.
-        if not _was_disconnected(connection):
-            soon(connection)
-        return ""
+        if _was_disconnected(connection):
+            return ""
+        soon(connection)
+        return rekeyed.message
     except SourceError as refusal:
         api.note(connection, refusal)
         error = refusal.message
@@ -69,10 +70,21 @@ def _was_disconnected(connection: Connection) -> bool:
     """Was it disconnected while we asked? Then an endpoint that we made goes again, by our copy of the key."""
     if Connection.objects.filter(pk=connection.pk).exclude(state=Connection.State.DISCONNECTED).exists():
         return False
-    try:
-        webhooks.remove(connection, client=api.ungated_client_of(connection))
-    except SourceError as error:
-        logger.warning("An endpoint was left at Stripe: %s", error.message, extra={"connection": connection.pk})
+    if connection.endpoint_id:
+        try:
+            api.ungated_client_of(connection).delete(f"/v1/webhook_endpoints/{connection.endpoint_id}")
+        except SourceError as error:
+            if error.code != "resource_missing":
+                logger.warning("An endpoint was left at Stripe: %s", error.message, extra={"connection": connection.pk})
+    Connection.objects.filter(pk=connection.pk, state=Connection.State.DISCONNECTED).update(
+        endpoint_id="",
+        endpoint_events=[],
+        endpoint_error="",
+        webhook_secret_sealed=None,
+        previous_secret_sealed=None,
+        previous_secret_until=None,
+        polls=False,
+    )
     return True
 
 

@@ -112,6 +112,8 @@ def _refused(connection: Connection, row: RemoteObject, error: SourceError) -> b
         if error.permission:
             unread.note_lacking(connection, error.permission)
         unread.set_aside(connection, row, error.message)
+    elif error.code in _ABOUT_THE_ANSWER and row.wanted_attempts + 1 >= ENOUGH:
+        unread.set_aside(connection, row, error.message)
     else:
         _later(row, error.message, error.retry_after)
         return error.code in _ABOUT_THE_ANSWER

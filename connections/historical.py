@@ -86,12 +86,13 @@ def hurry(runs: QuerySet[SyncRun]) -> None:
 
 def cancel(run: SyncRun, message: str = "") -> bool:
     """End an import or a check; what it brought stays."""
-    ended = SyncRun.objects.filter(pk=run.pk, state__in=SyncRun.OPEN).update(
-        state=SyncRun.State.CANCELLED, finished_at=Now(), message=message
-    )
-    if ended and not run.is_check:
-        # Nothing waits for a right any more.
-        Resource.objects.filter(pk=run.resource_id).update(error="")
+    with transaction.atomic():
+        ended = SyncRun.objects.filter(pk=run.pk, state__in=SyncRun.OPEN).update(
+            state=SyncRun.State.CANCELLED, finished_at=Now(), message=message
+        )
+        if ended and not run.is_check:
+            # Nothing waits for a right any more.
+            Resource.objects.filter(pk=run.resource_id).update(error="")
     return bool(ended)
 
 

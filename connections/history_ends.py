@@ -82,7 +82,10 @@ def put_off(window: SyncWindow, error: SourceError) -> bool:
 
 def _hold(window: SyncWindow, run: SyncRun, error: SourceError) -> None:
     """Hold the run's windows until the key may read their list: no other resource waits for that."""
-    Resource.objects.filter(pk=run.resource_id).update(error=_words(error)[:500])
+    # Unless it was cancelled meanwhile.
+    Resource.objects.filter(runs__in=SyncRun.objects.filter(pk=run.pk, state__in=WALKING)).update(
+        error=_words(error)[:500]
+    )
     window.later(_ASKED_FOR_A_RIGHT, code=error.code, error=error.message)
     with transaction.atomic():
         others = SyncWindow.objects.filter(run=run, state=State.DUE).select_for_update(skip_locked=True)

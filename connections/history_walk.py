@@ -78,6 +78,8 @@ class Walk:
             elif not self._asked:
                 return
             if not self._asked:
+                if self._stopped:
+                    return
                 self._rest()
                 continue
             done, _ = wait(self._asked, timeout=1.0, return_when=FIRST_COMPLETED)
@@ -91,7 +93,7 @@ class Walk:
                 self._write(pages[:count])
                 del pages[:count]
             mine = len(self._idle) + len(self._asked)
-            if going_on and mine < history_windows.WALKED_BY_ONE:
+            if going_on and not self._stopped and mine < history_windows.WALKED_BY_ONE:
                 self._take(history_windows.claim(self._connection_id, mine=mine, fresh=True))
 
     def _read(self, done: set[Future[Page]]) -> list[tuple[Place, Page]]:

@@ -5,13 +5,14 @@ It finds what no event told: an event Stripe never made, or more than thirty day
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -23,10 +24,12 @@ from connections.inbox import Moved
 from connections.models import Connection, ConnectionStatus, Resource, Sighting, SyncRun, SyncWindow
 from connections.reconcile_pages import CURRENT
 from connections.reconcile_writes import UNSEEN
+from connections.refusals import passes
 from connections.sources.base import SourceError
 from connections.sources.stripe.events import RESOURCES
 from connections.sources.stripe.listing import LISTINGS
 
+logger = logging.getLogger(__name__)
 RECENT = timedelta(days=3)
 WALKED_AT_ONCE = 2
 DRAIN_SECONDS = 20
@@ -192,6 +195,11 @@ def _walk(window: SyncWindow, ends: float) -> int:
         _conclude(run.pk)
     except SourceError as error:
         _interrupted(window, run, error)
+    except OperationalError as error:
+        if not passes(error):
+            raise
+        logger.warning("A page of a check waits for the database: %s", error)
+        window.later(timedelta(seconds=1))
     except Stopped:
         window.later(timedelta(0))
     except Moved:

@@ -87,18 +87,23 @@ def replace_key(connection: Connection, key: str) -> Connection:
         going_on.update(epoch=locked.epoch)
         historical.hurry(going_on)
         locked.resources.update(error="")
+        # What the old key could not poll is no news of this one.
+        ConnectionStatus.objects.filter(connection=locked).update(poll_error="", poll_moved_at=Now())
     unread.ask_again(locked)
     return locked
 
 
 def look_at_rights(connection: Connection) -> int:
-    """Note what the key may read by now, and have everything read again that was refused. Returns how much.
+    """Note what the key may read by now, and have everything read again that was refused: objects, and imports that
+    wait for a right. Returns how many.
 
     SourceError if Stripe does not tell.
     """
     found = account.behind(api.key_of(connection))
     Connection.objects.filter(pk=connection.pk, epoch=connection.epoch).update(missing_permissions=list(found.missing))
-    return unread.ask_again(connection)
+    waiting = SyncRun.objects.open().filter(resource__connection=connection, state=SyncRun.State.WAITING)
+    historical.hurry(waiting)
+    return unread.ask_again(connection) + waiting.count()
 
 
 def draft_for(connection: Connection, user: Any = None) -> SetupDraft:

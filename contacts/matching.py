@@ -115,7 +115,7 @@ class People:
             left = contact.email_key, contact.is_test
             self._by_email.pop(left, None)
             if contact.pk:
-                self._left[left] = contact
+                self._left.setdefault(left, contact)
         contact.email_key = email_key(contact.email) if contact.email else None
         if contact.email_key:
             key = contact.email_key, contact.is_test

@@ -97,6 +97,7 @@ def read_again(request: HttpRequest, pk: int) -> HttpResponseBase:
     try:
         count = setup.look_at_rights(connection)
     except SourceError as error:
+        api.note(connection, error)
         messages.error(request, error.message)
         return redirect("connections:app")
     audit.record(request, "read refused objects again", connection)

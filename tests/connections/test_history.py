@@ -103,7 +103,7 @@ def test_a_missing_right_holds_the_import_until_the_key_has_it(
     assert attention(None) == 1 and "rak_customer_read" in idle.work().reasons[0]  # type: ignore[arg-type]
     # Its windows wait together: each look costs as many refusals as are walked at once.
     assert historical.drain() == 0
-    assert len(stripe.requests("/v1/customers")) <= 2 * history_windows.WALKED_AT_ONCE
+    assert len(stripe.requests("/v1/customers")) <= 2 * history_windows.WALKED_BY_ONE
     stripe.clear_faults()
     assert historical.pause(run) and historical.resume(run)
     historical.drain()
@@ -249,4 +249,4 @@ def test_a_killed_worker_repeats_at_most_a_page(start: Start, stripe: Sandbox, c
     windows = SyncWindow.objects.filter(run=run)
     pages = sum(windows.values_list("pages", flat=True))
     # Each page once, but for those read and being written, and the next ones asked for meanwhile.
-    assert len(stripe.requests("/v1/customers")) <= pages + 2 * history_windows.WALKED_AT_ONCE
+    assert len(stripe.requests("/v1/customers")) <= pages + 2 * history_windows.WALKED_BY_ONE

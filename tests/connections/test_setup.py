@@ -260,6 +260,7 @@ def test_an_endpoint_made_while_the_account_is_disconnected_goes_again(
     assert endpoints(account) == []
     connection = Connection.objects.get()
     assert (connection.state, connection.endpoint_id, connection.webhook_secret_sealed) == ("disconnected", "", None)
+    assert connection.previous_secret_sealed is None
 
 
 def test_removing_a_resource_keeps_everything_else(

@@ -143,6 +143,21 @@ def test_an_object_that_cannot_be_stored_fails_alone(account: SandboxAccount, co
     assert [row.pk for row in unread.refused()] == [odd.pk]
 
 
+def test_an_answer_that_is_none_is_not_asked_for_for_ever(
+    receive: Receive, account: SandboxAccount, stripe: Sandbox
+) -> None:
+    """A page in place of the object, each time: who waited for it goes on in the end."""
+    customer = account.create_customer(email="ada@mill.example")
+    stripe.discard()
+    stripe.faults(path="/v1/customers/", count=0, html=True, status=200)
+    receive(*(event(n, "customer.updated", START + 5, id=customer["id"], phone=f"guess {n}") for n in (1, 2)))
+    settle()
+    assert "waiting" in states()
+    RemoteObject.objects.filter(external_id=customer["id"]).update(wanted_attempts=fetching.ENOUGH - 1, wanted_at=Now())
+    settle()
+    assert states() == {"done"} and unread.refused().get().external_id == customer["id"]
+
+
 def test_what_follows_from_a_read_object_may_fail_without_it(
     account: SandboxAccount, connect: Callable[..., Resource], stripe: Sandbox
 ) -> None:

@@ -103,6 +103,14 @@ def test_an_address_goes_from_one_to_another_in_one_batch() -> None:
     sync(record(6, at=8, email="ana2@example.com"), record(7, at=9, email="new@example.com"))
     held = dict(Identity.objects.values_list("external_id", "contact__email_key"))
     assert held == {"cus_1": "new@example.com", "cus_2": "ana@example.com", "cus_3": "bob@example.com"}
+    # One has it for a moment between two others.
+    sync(
+        record(8, at=10, email="newer@example.com"),
+        record(9, at=11, customer="cus_2", email="new@example.com"),
+        record(10, at=12, customer="cus_2", email="ana3@example.com"),
+        record(11, at=13, customer="cus_4", email="new@example.com"),
+    )
+    assert Identity.objects.get(external_id="cus_4").contact.email_key == "new@example.com"
 
 
 def test_without_address_and_known_customer_a_record_is_skipped() -> None:
