@@ -11,7 +11,14 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="connectionstatus",
             name="poll_error",
-            field=models.CharField(blank=True, default="", help_text="why the last did not, in words", max_length=500),
+            field=models.CharField(
+                blank=True,
+                # Processes of the version before go on for a while, and know nothing of the column.
+                db_default="",
+                default="",
+                help_text="why the last did not, in words",
+                max_length=500,
+            ),
         ),
         migrations.AddField(
             model_name="connectionstatus",

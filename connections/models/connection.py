@@ -137,7 +137,9 @@ class ConnectionStatus(models.Model):
     next_poll_at = models.DateTimeField(db_default=Now())
     polled_at = models.DateTimeField(null=True, blank=True)
     poll_moved_at = models.DateTimeField(db_default=Now(), help_text="when a poll last brought us forward")
-    poll_error = models.CharField(max_length=500, blank=True, default="", help_text="why the last did not, in words")
+    poll_error = models.CharField(
+        max_length=500, blank=True, default="", db_default="", help_text="why the last did not, in words"
+    )
     poll_seconds = models.PositiveIntegerField(default=15)
     next_check_at = models.DateTimeField(db_default=Now(), help_text="of the webhook endpoint")
     checked_at = models.DateTimeField(null=True, blank=True)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.db import connection as database
 from django.db.models.functions import Now
 from django.test import Client
 
@@ -55,3 +56,18 @@ def test_the_clock_of_the_web_alone_is_wrong(connection: Connection, anybody: Cl
     ConnectionStatus.objects.update(clock_ahead=360)
     with time_machine.travel(datetime.now(UTC) - timedelta(minutes=6)):
         assert told(anybody, marketer_client) == ("The database’s clock is 6 min ahead of Stripe’s", True, True)
+
+
+def test_processes_of_the_version_before_go_on(connect: Callable[..., Resource]) -> None:
+    """Row 47: while a new version is put in place, the old one makes rows without the columns it does not know."""
+    connect("customer")
+    new = {"clock_ahead", "poll_error", "poll_moved_at"}
+    columns = ", ".join(f.column for f in ConnectionStatus._meta.concrete_fields if f.column not in new)
+    with database.cursor() as cursor:
+        cursor.execute(
+            "create temporary table before on commit drop as select * from connections_connectionstatus;"
+            "delete from connections_connectionstatus;"
+            f"insert into connections_connectionstatus ({columns}) select {columns} from before"
+        )
+    status = ConnectionStatus.objects.get()
+    assert (status.clock_ahead, status.poll_error) == (0, "")
