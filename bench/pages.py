@@ -86,14 +86,14 @@ def _fill(there: Stage, chosen: argparse.Namespace) -> int:
 
     from bench import crowd
     from common.origin import Origin
-    from connections import fetching, inbox
+    from connections import fetching, inbox, stored_events
     from connections.sources.stripe import translate
 
     connection = connect_shop(there)
     patterns = shop.templates(there.account, event_types())
     with transaction.atomic():
         for one in shop.deliveries(patterns, len(patterns), doubled=0):
-            inbox.store(connection, translate.envelope(translate.parse(one.body)), one.body, Origin.WEBHOOK)
+            stored_events.store(connection, translate.envelope(translate.parse(one.body)), one.body, Origin.WEBHOOK)
     for _ in range(2):
         inbox.drain(60)
         fetching.drain(60)

@@ -21,7 +21,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from common.encryption import SecretUnreadable
-from connections import arrivals, inbox
+from connections import arrivals, stored_events
 from connections.arrivals import Arrival
 from connections.models import Connection
 from connections.sources.stripe import signature, translate
@@ -96,7 +96,7 @@ def _take(token: str, address: _Address, body: bytes) -> int:
         # A refusal would have Stripe send it for three days; it would not get better.
         with _returned():
             connection = Connection.objects.get(pk=address.connection_id)
-            inbox.store_unreadable(connection, translate.name_of(body), body, str(error))
+            stored_events.store_unreadable(connection, translate.name_of(body), body, str(error))
         return 200
     if about.livemode is not None and about.livemode == address.is_test:
         logger.warning("A delivery of the other mode was refused", extra={"connection": address.connection_id})

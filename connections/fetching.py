@@ -20,6 +20,7 @@ from connections import (
     rate_limit,
     remote_objects,
     single_reads,
+    stored_events,
     unread,
 )
 from connections.derived import Told
@@ -153,7 +154,7 @@ def _store(connection: Connection, asked: RemoteObject, states: tuple[ObjectStat
                 fact = Told(own.as_of, Origin.POLL, key, silent=not told)
                 facts = {state.key: fact for state in states}
                 derivation_pages.derive_beside(connection, facts, is_last=attempt == _CROSSWISE_TRIES)
-                inbox.release(connection, {state.key for state in states})
+                stored_events.release(connection, {state.key for state in states})
             return
         except (IntegrityError, OperationalError):
             # Another worker made the same row or locked crosswise.
@@ -181,7 +182,7 @@ def _is_gone(connection: Connection, row: RemoteObject) -> None:
             silent = not unread.told_of(connection, row.key)
             fact = Told(tombstone.as_of, Origin.POLL, f"{connection.pk}:gone:{row.key}", silent)
             derivation_pages.derive_beside(connection, {row.key: fact}, is_last=True)
-            inbox.release(connection, {row.key})
+            stored_events.release(connection, {row.key})
     except inbox.Moved:
         return
 

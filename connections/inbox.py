@@ -1,28 +1,25 @@
-"""The inbox: events stored once, worked in batches, retried alone, set aside with their body when nothing helps."""
+"""The inbox is worked: events in batches, retried alone, set aside with their body when nothing helps."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.db import connection as database
-from django.db.models import F
-from django.db.models.functions import Now
 
 from common import rows
 from common.arrays import array
 from common.due import State, database_now
 from common.origin import Origin
-from connections import ingest, lanes, log
+from connections import ingest, lanes, stored_events
 from connections.incoming import Incoming, Outcome
 from connections.models import Connection, InboundEvent, SyncLogEntry
 from connections.refusals import is_own_doing
 from connections.retention import BODIES
 from connections.sources.stripe import translate
-from connections.sources.stripe.translate import Envelope, Unreadable
+from connections.sources.stripe.translate import Unreadable
 
 logger = logging.getLogger(__name__)
 BATCH = 500
@@ -33,57 +30,6 @@ _REST = timedelta(seconds=1)
 
 class Moved(Exception):
     """The connection was disconnected or re-keyed while its events were worked on; nothing was written."""
-
-
-_INSERT = """
-    insert into connections_inboundevent
-        (connection_id, event_id, via, type, api_version, object_id, lane, occurred_at, body, missed,
-         state, claim_no, claims, attempts, last_error_code, last_error, waits_for, replays)
-    values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'due', 0, 0, 0, '', '', '{}', 0)
-    on conflict (connection_id, event_id) do nothing
-    returning id
-"""
-
-
-def store(connection: Connection, about: Envelope, body: bytes, via: Origin, *, missed: bool = False) -> bool:
-    """Keep an event, once, whoever brings it first. False if we had it."""
-    values = (
-        about.id,
-        via.value,
-        about.type,
-        about.api_version,
-        about.object_id,
-        about.lane,
-        about.created,
-        body,
-        missed,
-    )
-    with database.cursor() as cursor:
-        cursor.execute(_INSERT, (connection.pk, *values))
-        return cursor.fetchone() is not None
-
-
-def store_unreadable(
-    connection: Connection, event_id: str, body: bytes, reason: str, via: Origin = Origin.WEBHOOK
-) -> None:
-    """Keep a signed body nobody can read, set aside for a person to look at."""
-    with transaction.atomic():
-        event, is_new = InboundEvent.objects.get_or_create(
-            connection=connection,
-            event_id=event_id,
-            defaults={
-                "via": via,
-                "occurred_at": Now(),
-                "body": body,
-                "state": State.DEAD,
-                "last_error_code": "unparsable",
-                "last_error": reason,
-                "processed_at": Now(),
-            },
-        )
-        if is_new:
-            event.refresh_from_db()
-            _log_failure(event, State.DEAD, reason)
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
@@ -129,47 +75,14 @@ def work(events: list[InboundEvent]) -> None:
         return
 
 
-def replay(events: Iterable[InboundEvent]) -> int:
-    """Have events applied again, whatever became of them; those without a body stay. Returns how many."""
-    return replay_ids([event.pk for event in events if event.body])
-
-
-def replay_ids(ids: list[int]) -> int:
-    """The same for events known to have a body."""
-    return (
-        InboundEvent.objects.filter(pk__in=ids)
-        .exclude(state__in=[State.RUNNING, State.DUE])
-        .update(
-            state=State.DUE,
-            replays=F("replays") + 1,
-            claims=0,
-            attempts=0,
-            waits_for=[],
-            next_attempt_at=Now(),
-            last_error_code="",
-            last_error="",
-        )
-    )
-
-
-def release(connection: Connection, keys: Iterable[str]) -> None:
-    """Objects are held now: events that waited for them are due again. They remember what they waited for."""
-    with database.cursor() as cursor:
-        cursor.execute(_RELEASE, [connection.pk, sorted(keys)])
-
-
-_RELEASE = """
-    update connections_inboundevent set state = 'due', next_attempt_at = statement_timestamp()
-    where connection_id = %s and state = 'waiting' and waits_for && %s::varchar[]
-"""
-
-
 @transaction.atomic
 def _release_expired() -> None:
     """One that is set aside has its row in the log from the same moment on: Replay and Dismiss are found by it."""
     for pk in InboundEvent.objects.release_expired():
         event = InboundEvent.objects.get(pk=pk)
-        _log_failure(event, State.DEAD, "The worker stopped each time it worked on this event. It is set aside.")
+        stored_events.log_failure(
+            event, State.DEAD, "The worker stopped each time it worked on this event. It is set aside."
+        )
 
 
 def _apply(events: list[InboundEvent]) -> None:
@@ -224,7 +137,7 @@ def _finish(connection: Connection, batch: list[Incoming], outcomes: list[Outcom
     ends.sort()
     ids, states, waits = ([end[place] for end in ends] for place in range(3))
     rows.execute(_END, [BODIES, array("int8", ids), array("text", states), array("text", waits)])
-    release(connection, {key for outcome in outcomes for key in outcome.stored})
+    stored_events.release(connection, {key for outcome in outcomes for key in outcome.stored})
 
 
 # Nobody asked for ignored events, so what they say of people is not kept; nor is what ends when its time is over.
@@ -265,28 +178,7 @@ def _isolate(events: list[InboundEvent], error: Exception) -> None:
         state = event.failed(code=code, error=f"{type(error).__name__}: {error}"[:500], permanent=unreadable)
         if state == State.DEAD and not unreadable:
             reason = "Millrace could not apply this event, however often it tried. Its body is kept for Replay."
-        _log_failure(event, state, reason)
-
-
-def _log_failure(event: InboundEvent, state: State, reason: str) -> None:
-    result = SyncLogEntry.Result.DEAD if state == State.DEAD else SyncLogEntry.Result.FAILED
-    log.write(
-        [
-            SyncLogEntry(
-                pk=log.ids_for([event])[0],
-                connection_id=event.connection_id,
-                inbound=event,
-                replay=event.replays,
-                via=Origin.REPLAY if event.replays else event.via,
-                event_id=event.event_id,
-                event_type=event.type,
-                object_id=event.object_id,
-                result=result,
-                reason=reason,
-                occurred_at=event.occurred_at,
-            )
-        ]
-    )
+        stored_events.log_failure(event, state, reason)
 
 
 def _put_back(events: list[InboundEvent]) -> None:

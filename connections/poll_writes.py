@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from common import rows
 from common.arrays import array
 from common.origin import Origin
-from connections import inbox, webhooks
+from connections import inbox, stored_events, webhooks
 from connections.models import Connection, ConnectionStatus
 from connections.sources.stripe import translate
 from connections.sources.stripe.translate import Envelope, Unreadable
@@ -59,7 +59,7 @@ def write(connection: Connection, found: Sorted, **status: Any) -> int:
         inbox.fenced(connection.pk, connection.epoch)
         missed = _insert(connection, found.kept) if found.kept else []
         for body, reason in found.unreadable:
-            inbox.store_unreadable(connection, translate.name_of(body), body, reason, Origin.POLL)
+            stored_events.store_unreadable(connection, translate.name_of(body), body, reason, Origin.POLL)
         if any(missed):
             status["missed_webhooks"] = F("missed_webhooks") + sum(missed)
         ConnectionStatus.objects.filter(pk=connection.pk).update(poll_moved_at=Now(), poll_error="", **status)

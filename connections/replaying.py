@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.http import QueryDict
 
 from common.due import LEASE, State
-from connections import inbox
+from connections import stored_events
 from connections.filters import LogFilter
 from connections.models import BulkReplay, Connection, InboundEvent, SyncLogEntry
 
@@ -104,7 +104,7 @@ def _page(replay: BulkReplay) -> bool:
             replay.state = State.WAITING
             return False
         page = _next_rows(replay)
-        count = inbox.replay_ids([event for _, event in page])
+        count = stored_events.replay_ids([event for _, event in page])
         more = len(page) == PAGE
         replay.after_id = page[-1][0] if page else replay.until_id
         replay.replayed += count

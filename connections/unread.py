@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce, Now
 
 from common.due import State, database_now
 from common.origin import Origin
-from connections import derivation_pages, inbox, single_reads
+from connections import derivation_pages, inbox, single_reads, stored_events
 from connections.derived import Told
 from connections.models import Connection, InboundEvent, RemoteObject
 
@@ -57,7 +57,7 @@ def set_aside(connection: Connection, row: RemoteObject, why: str) -> None:
                 silent = not told_of(connection, row.key)
                 fact = Told(database_now(), Origin.POLL, f"{connection.pk}:unread:{row.key}", silent)
                 derivation_pages.derive_beside(connection, {row.key: fact}, is_last=True)
-            inbox.release(connection, {row.key})
+            stored_events.release(connection, {row.key})
     except inbox.Moved:
         return
 

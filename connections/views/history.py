@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from common.htmx import is_fragment, target_id, trigger
-from connections import historical, overview, setup
+from connections import historical, resource_lines, setup
 from connections.models import Connection, Resource, SyncRun
 from connections.sources.base import SourceError
 from users import audit
@@ -61,7 +61,7 @@ def progress(request: HttpRequest, pk: int) -> HttpResponseBase:
     run = _run(pk)
     if not is_fragment(request):
         return redirect("connections:resource", pk=run.resource_id)
-    line = overview.resource_line(run.resource_id)
+    line = resource_lines.of_resource(run.resource_id)
     if target_id(request).startswith("run-"):
         line.run = SyncRun.objects.select_related("started_by").prefetch_related("windows").get(pk=run.pk)
         response = render(request, "connections/_run.html", {"run": line.run, "line": line})

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from common.due import State
 from common.htmx import is_fragment, render_fragment_or_page
-from connections import inbox, log_entries, log_lines, replaying, retention
+from connections import log_entries, log_lines, replaying, retention, stored_events
 from connections.filters import LogFilter
 from connections.models import BulkReplay, InboundEvent, SyncLogEntry
 from users import audit
@@ -28,7 +28,7 @@ def replay(request: HttpRequest, pk: int) -> HttpResponseBase:
     entry = get_object_or_404(SyncLogEntry.objects.select_related("inbound", "connection"), pk=pk)
     event = entry.inbound if entry.connection.is_connected else None
     with transaction.atomic():
-        count = inbox.replay([event]) if event else 0
+        count = stored_events.replay([event]) if event else 0
         if count:
             audit.record(request, "replayed event", entry.event_id or str(entry.pk), type=entry.event_type)
     if count:
@@ -73,7 +73,7 @@ def replay_selection(request: HttpRequest) -> HttpResponseBase:
     if found > replaying.PAGE:
         return _begin(request, chosen, found)
     with transaction.atomic():
-        count = inbox.replay_ids(list(rows.values_list("inbound", flat=True)))
+        count = stored_events.replay_ids(list(rows.values_list("inbound", flat=True)))
         audit.record(request, "replayed events", f"{count} events", filter=chosen)
     messages.success(
         request, "1 event is applied again now." if count == 1 else f"{count} events are applied again now."

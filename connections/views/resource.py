@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from common.htmx import render_fragment_or_page
-from connections import mapping_words, overview, setup
+from connections import mapping_words, resource_lines, setup
 from connections.forms.switches import ResourceForm
 from connections.models import Connection, Resource
 from connections.record_kinds import KINDS, event_lines
@@ -34,7 +34,7 @@ def resource(request: HttpRequest, pk: int) -> HttpResponseBase:
     context = {
         "resource": found,
         "connection": found.connection,
-        "line": overview.resource_lines(Resource.objects.filter(pk=found.pk))[0],
+        "line": resource_lines.lines(Resource.objects.filter(pk=found.pk))[0],
         "form": form,
         "kinds": KINDS,
         "event_lines": event_lines(found, form.chosen_events),

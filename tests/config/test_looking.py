@@ -15,7 +15,7 @@ from campaigns import sending
 from common import looking
 from common.origin import Origin
 from config.celery import NET, app
-from connections import fetching, historical, inbox, polling, underived_pages
+from connections import fetching, historical, polling, stored_events, underived_pages
 from connections.models import Connection, ConnectionStatus, InboundEvent, Resource, SyncWindow
 from connections.sources.stripe import translate
 from sandbox.stripe import Sandbox, SandboxAccount
@@ -88,7 +88,7 @@ def test_events_are_due_again_when_their_worker_is_lost(connect: Callable[..., R
     Resource.objects.update(since="2020-01-01T00:00:00Z")
     ConnectionStatus.objects.update(next_poll_at=Now() + timedelta(hours=1))
     body = json.dumps(event(1, "customer.created", 1_700_000_000, id="cus_1", email="ada@mill.example")).encode()
-    inbox.store(Connection.objects.get(), translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+    stored_events.store(Connection.objects.get(), translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
     assert due() == {"drain_inbox"}
     InboundEvent.objects.claim(1)
     assert due() == set()

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection as database
 
 from common.origin import Origin
-from connections import inbox
+from connections import inbox, stored_events
 from connections.models import Connection, InboundEvent, Resource
 from connections.sources.stripe import translate
 from connections.sources.stripe.client import API_VERSION
@@ -77,7 +77,7 @@ def test_four_workers_at_once(
     ordered = state(API_VERSION)
     forget()
     for body in events:
-        inbox.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+        stored_events.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
     threads = [threading.Thread(target=_work_a_few_at_a_time) for _ in range(4)]
     for thread in threads:
         thread.start()

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from common.origin import Origin
-from connections import fetching, historical, inbox, setup, underived_pages
+from connections import fetching, historical, inbox, setup, stored_events, underived_pages
 from connections.models import Connection, InboundEvent, Rederivation, RemoteObject, Resource, SyncLogEntry, SyncRun
 from connections.sources.stripe import translate
 from connections.sources.stripe.client import API_VERSION
@@ -170,7 +170,7 @@ def mixed(connection: Connection, bodies: list[bytes], lists: list[str], data: A
 def receive(connection: Connection, batches: list[list[bytes]]) -> None:
     for batch in batches:
         for body in batch:
-            inbox.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+            stored_events.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
         inbox.drain()
         fetching.drain()
     work()

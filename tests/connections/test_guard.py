@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from common.origin import Origin
-from connections import fetching, inbox
+from connections import fetching, inbox, stored_events
 from connections.models import Connection, InboundEvent, RemoteObject, Resource, SyncLogEntry
 from connections.sources.stripe import order, translate
 from contacts.models import Activity, Contact
@@ -54,7 +54,7 @@ def receive(connect: Callable[..., Resource]) -> Callable[..., None]:
     def take(*events: dict[str, Any]) -> None:
         for one in events:
             body = json.dumps(one).encode()
-            inbox.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+            stored_events.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
             inbox.drain()
 
     return take
@@ -128,7 +128,7 @@ def test_replaying_applies_again_and_tells_nothing_twice(receive: Callable[..., 
     receive(event(1, "customer.created", START, phone="1"))
     Contact.objects.update(phone="", facts={})
     before = set(Activity.objects.values_list("dedupe", flat=True))
-    assert inbox.replay(InboundEvent.objects.all()) == 1
+    assert stored_events.replay(InboundEvent.objects.all()) == 1
     inbox.drain()
     assert Contact.objects.get().phone == "1"
     kinds = Activity.objects.exclude(dedupe__in=before).values_list("kind", flat=True)

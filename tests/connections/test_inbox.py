@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 
 from common.due import MAX_CLAIMS, State
 from common.origin import Origin
-from connections import fetching, inbox, setup
+from connections import fetching, inbox, setup, stored_events
 from connections.models import Connection, InboundEvent, RemoteObject, Resource, SyncLogEntry
 from connections.sources.stripe import translate
 from contacts.models import Activity, Contact, ContactTag
@@ -43,7 +43,7 @@ def store(connection: Connection) -> Store:
     def put(*events: dict[str, Any]) -> None:
         for one in events:
             body = json.dumps(one).encode()
-            inbox.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+            stored_events.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
 
     return put
 
@@ -125,7 +125,7 @@ def test_an_event_that_takes_its_worker_along_is_set_aside_alone(store: Store, c
     assert InboundEvent.objects.filter(state="done").count() == 19
     entry = SyncLogEntry.objects.get(inbound=killer)
     assert entry.result == "dead" and "set aside" in entry.reason
-    assert inbox.replay([killer]) == 1
+    assert stored_events.replay([killer]) == 1
     inbox.drain()
     killer.refresh_from_db()
     assert killer.state == "done"

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from common.due import LEASE, State, database_now
 from common.origin import Origin
-from connections import inbox, lanes
+from connections import inbox, lanes, stored_events
 from connections.models import Connection, InboundEvent, Resource
 from connections.sources.stripe import translate
 from contacts.models import Contact
@@ -33,7 +33,7 @@ def filled(connect: Callable[..., Resource]) -> Connection:
         told = {"id": f"cus_{customer}", "email": f"c{customer}@mill.example", "phone": str(number)}
         kind = "customer.created" if number < 60 else "customer.updated"
         body = json.dumps(event(number, kind, now - 120 + number, **told)).encode()
-        inbox.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+        stored_events.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
     return connection
 
 
@@ -69,7 +69,7 @@ def test_what_names_no_customer_is_worked_by_itself(filled: Connection) -> None:
     for number, kind in enumerate(["invoice_payment", "refund", "dispute"]):
         told = {"id": f"x_{number}", "object": kind}
         body = json.dumps(event(900 + number, f"{kind}.created", int(time.time()) - 600, **told)).encode()
-        inbox.store(filled, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+        stored_events.store(filled, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
     mine = InboundEvent.objects.filter(lane=translate.NOBODYS)
     assert not {translate.NOBODYS} & {one.lane for one in claim()}, "in its turn, and it came last"
     mine.update(next_attempt_at=Now() - timedelta(minutes=1))
@@ -82,7 +82,7 @@ def test_a_crowd_in_one_lane_hides_nobody(filled: Connection, monkeypatch: pytes
     monkeypatch.setattr(lanes, "_LOOKED_AT", 3)
     for number in range(6):
         body = json.dumps(event(900 + number, "refund.created", int(time.time()), id=f"re_{number}", object="refund"))
-        inbox.store(filled, translate.envelope(translate.parse(body.encode())), body.encode(), Origin.WEBHOOK)
+        stored_events.store(filled, translate.envelope(translate.parse(body.encode())), body.encode(), Origin.WEBHOOK)
     InboundEvent.objects.filter(lane=translate.NOBODYS).update(next_attempt_at=Now() - timedelta(minutes=1))
     assert {one.lane for one in claim(1)} == {translate.NOBODYS}
     assert claim()

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 
 from common.due import State
 from common.origin import Origin
-from connections import derived, fetching, idle, inbox, rederiving
+from connections import derived, fetching, idle, inbox, rederiving, stored_events
 from connections.models import Connection, InboundEvent, Rederivation, RemoteObject, Resource
 from connections.sources.stripe import recurring, shapes, translate
 from contacts.models import Activity
@@ -89,7 +89,7 @@ def tell(connection: Connection, type_: str, body: dict[str, Any], number: int =
         "data": {"object": body},
     }
     raw = json.dumps(event).encode()
-    inbox.store(connection, translate.envelope(translate.parse(raw)), raw, Origin.WEBHOOK)
+    stored_events.store(connection, translate.envelope(translate.parse(raw)), raw, Origin.WEBHOOK)
 
 
 def rename(connection: Connection, name: str, number: int = 1) -> None:

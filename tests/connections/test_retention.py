@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from common import clearing
 from common.due import State
-from connections import inbox, reconcile, retention, setup
+from connections import inbox, reconcile, retention, setup, stored_events
 from connections.models import (
     Connection,
     ConnectionStatus,
@@ -79,7 +79,7 @@ def test_what_ends_late_keeps_no_payload(connection: Connection, marketer_client
     retention.clear_old()
     newest, older, oldest = InboundEvent.objects.order_by("-received_at")
     assert bodies() == 3
-    assert inbox.replay([newest, older]) == 2
+    assert stored_events.replay([newest, older]) == 2
     inbox.drain()
     entry = SyncLogEntry.objects.create(
         connection=connection, inbound=oldest, via="webhook", result="dead", occurred_at=Now()
@@ -158,4 +158,4 @@ def test_checks_of_long_ago_go_and_imports_stay(connect: Callable[..., Resource]
 def test_a_replay_after_the_payload_is_gone_changes_nothing(connection: Connection) -> None:
     received(connection, 1, days=31)
     retention.clear_old()
-    assert inbox.replay(InboundEvent.objects.all()) == 0
+    assert stored_events.replay(InboundEvent.objects.all()) == 0

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from common.origin import Origin
-from connections import fetching, inbox, unread
+from connections import fetching, inbox, stored_events, unread
 from connections.models import Connection, FailedDerivation, InboundEvent, RemoteObject, Resource
 from connections.sources.stripe import translate
 from contacts.models import Contact
@@ -36,7 +36,7 @@ def receive(connect: Callable[..., Resource]) -> Receive:
     def take(*events: dict[str, Any]) -> None:
         for one in events:
             body = json.dumps(one).encode()
-            inbox.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+            stored_events.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
             inbox.drain()
 
     return take

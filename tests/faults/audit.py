@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 
 from common.due import State, database_now
 from common.origin import Origin
-from connections import derived, inbox
+from connections import derived, stored_events
 from connections.models import (
     Connection,
     FailedDerivation,
@@ -261,7 +261,7 @@ def _again(found: Audit, connection: Connection, account: SandboxAccount, plante
     for event in account.events():
         if event["type"] in connection.endpoint_events and event["id"] not in planted:
             body = json.dumps(event).encode()
-            inbox.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+            stored_events.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
     work()
     calm = _all_rows(connection)
     for name, rows in calm.items():

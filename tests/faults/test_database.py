@@ -20,7 +20,7 @@ from django.db import connection as database
 from django.db.models.functions import Now
 
 from common.origin import Origin
-from connections import inbox
+from connections import inbox, stored_events
 from connections.models import Connection, InboundEvent, RemoteObject
 from connections.sources.stripe import translate
 from local.engines import server_user
@@ -201,7 +201,7 @@ def test_a_deadlock_is_tried_again(connected: Connection, account: SandboxAccoun
 def _store(connection: Connection, account: SandboxAccount) -> None:
     for one in account.events():
         body = json.dumps(one).encode()
-        inbox.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+        stored_events.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
 
 
 def _drain() -> None:

@@ -11,7 +11,7 @@ import pytest
 from django.db.models.functions import Now
 
 from common.origin import Origin
-from connections import inbox
+from connections import inbox, stored_events
 from connections.models import Connection, InboundEvent, RemoteObject, Resource, SyncLogEntry
 from connections.sources.stripe import shapes, translate
 from contacts.models import Activity
@@ -43,7 +43,7 @@ def tell(*events: dict[str, Any]) -> None:
     """Receive these events and work them in one batch."""
     for event in events:
         body = json.dumps(event).encode()
-        inbox.store(Connection.objects.get(), translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+        stored_events.store(Connection.objects.get(), translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
     inbox.drain()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from connections import inbox, replaying
+from connections import replaying, stored_events
 from connections.models import Connection, InboundEvent
 from users import audit
 
@@ -53,7 +53,7 @@ class Command(BaseCommand):
             if count > replaying.PAGE:
                 replaying.begin_events(type, moment, count)
             else:
-                count = inbox.replay_ids(list(able.order_by("occurred_at", "pk").values_list("pk", flat=True)))
+                count = stored_events.replay_ids(list(able.order_by("occurred_at", "pk").values_list("pk", flat=True)))
             audit.record(None, "replayed events", _events(count), event=event, type=type, since=since)
         self.stdout.write(f"{_events(count)} will be applied again.{stay}")
 
