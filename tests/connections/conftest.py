@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
 
-from connections import fetching, historical, inbox, polling, setup, underived_pages
+from common.origin import Origin
+from connections import fetching, historical, inbox, polling, setup, stored_events, underived_pages
 from connections.models import Connection, Resource, SyncRun
 from connections.setup import Choice
-from connections.sources.stripe import events
+from connections.sources.stripe import events, translate
 from connections.sources.stripe.client import API_VERSION
 from sandbox.stripe import Sandbox, SandboxAccount, serve
 
@@ -82,6 +84,21 @@ def deliver(stripe: Sandbox, live_hook: Callable[[], None]) -> Callable[[], list
         return attempts
 
     return send
+
+
+@pytest.fixture
+def receive(connect: Callable[..., Resource]) -> Callable[..., None]:
+    """receive(event, …): store each and work it before the next, as separate deliveries would be."""
+    connection = connect("customer", types=["customer.created", "customer.updated", "customer.deleted"]).connection
+    Resource.objects.update(since="2020-01-01T00:00:00Z")
+
+    def take(*told: dict[str, Any]) -> None:
+        for one in told:
+            body = json.dumps(one).encode()
+            stored_events.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
+            inbox.drain()
+
+    return take
 
 
 @pytest.fixture

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from common.origin import Origin
 from connections import fetching, inbox, stored_events
-from connections.models import Connection, InboundEvent, RemoteObject, Resource, SyncLogEntry
-from connections.sources.stripe import order, translate
+from connections.models import InboundEvent, RemoteObject, Resource, SyncLogEntry
+from connections.sources.stripe import order
 from contacts.models import Activity, Contact
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,22 +39,6 @@ def event(
         "api_version": "2026-10-28.endive",
         "data": data,
     }
-
-
-@pytest.fixture
-def receive(connect: Callable[..., Resource]) -> Callable[..., None]:
-    """receive(event, …): store each and work it before the next, as separate deliveries would be."""
-    resource = connect("customer", types=["customer.created", "customer.updated", "customer.deleted"])
-    Resource.objects.update(since=datetime.fromtimestamp(START - 1000, UTC))
-    connection = Connection.objects.get(pk=resource.connection_id)
-
-    def take(*events: dict[str, Any]) -> None:
-        for one in events:
-            body = json.dumps(one).encode()
-            stored_events.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
-            inbox.drain()
-
-    return take
 
 
 def test_a_late_event_changes_nothing(receive: Callable[..., None]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,10 +12,8 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 
-from common.origin import Origin
-from connections import fetching, inbox, stored_events, unread
+from connections import fetching, inbox, unread
 from connections.models import Connection, FailedDerivation, InboundEvent, RemoteObject, Resource
-from connections.sources.stripe import translate
 from contacts.models import Contact
 from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.test_app_pages import APP, text
@@ -26,20 +23,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 FORBIDDEN = {"status": 403, "message": "Having the 'rak_customer_read' permission would allow this request."}
 REFUSED = {"status": 400, "message": "This object cannot be shown."}
 Receive = Callable[..., None]
-
-
-@pytest.fixture
-def receive(connect: Callable[..., Resource]) -> Receive:
-    connection = connect("customer").connection
-    Resource.objects.update(since="2020-01-01T00:00:00Z")
-
-    def take(*events: dict[str, Any]) -> None:
-        for one in events:
-            body = json.dumps(one).encode()
-            stored_events.store(connection, translate.envelope(translate.parse(body)), body, Origin.WEBHOOK)
-            inbox.drain()
-
-    return take
 
 
 def settle() -> None:
