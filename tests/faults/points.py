@@ -1,8 +1,9 @@
 """Runs a piece of the product in a child that kills itself before its n-th statement to the database.
 
-`python -m tests.faults.points` reads lines of JSON, [what, number, …arguments], and answers each with a line: "killed",
+`python -m tests.faults.points` reads lines of JSON, [what, when, …arguments], and answers each with a line: "killed",
 or how many statements the piece made when it ended before its time. So every place between two statements can be a
-place to die, also those between a commit and what follows it.
+place to die, also those between a commit and what follows it. A place too small to be met by chance is named by what
+others see of the database then: `when` is a query in place of a number, and the child dies once that says true.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ def main() -> None:
 
     bend()
     for line in sys.stdin:
-        what, number, *arguments = json.loads(line)
+        what, when, *arguments = json.loads(line)
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
             os.close(reading)
-            _live(what, number, arguments, writing)
+            _live(what, when, arguments, writing)
         os.close(writing)
         with os.fdopen(reading) as pipe:
             told = pipe.read()
@@ -41,16 +42,20 @@ def main() -> None:
         sys.stdout.flush()
 
 
-def _live(what: str, number: int, arguments: list[Any], pipe: int) -> None:
+def _live(what: str, when: int | str, arguments: list[Any], pipe: int) -> None:
     """The child: it leaves without any of the parent's goodbyes."""
     import psycopg
 
     made, execute = 0, psycopg.Cursor.execute
+    looking = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) if isinstance(when, str) else None
+
+    def is_time() -> bool:
+        return bool(looking and execute(looking.cursor(), when).fetchone()[0]) or made == when
 
     def count(cursor: Any, *statement: Any, **options: Any) -> Any:
         nonlocal made
         made += 1
-        if made == number:
+        if is_time():
             os.kill(os.getpid(), signal.SIGKILL)
         return execute(cursor, *statement, **options)
 

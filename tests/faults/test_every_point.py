@@ -32,7 +32,10 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def run(machine: Machine) -> Iterator[Run]:
-    """run(what, n, …): a piece of points.py in a process that dies before its n-th statement; what became of it."""
+    """run(what, n, …): a piece of points.py in a process that dies before its n-th statement; what became of it.
+
+    In place of n a query: then it dies as soon as that says true.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.points"],
         env={**os.environ, **machine.environment},
@@ -42,9 +45,9 @@ def run(machine: Machine) -> Iterator[Run]:
         text=True,
     )
 
-    def ask(what: str, number: int, *arguments: Any) -> str:
+    def ask(what: str, when: int | str, *arguments: Any) -> str:
         assert process.stdin and process.stdout
-        process.stdin.write(json.dumps([what, number, *arguments]) + "\n")
+        process.stdin.write(json.dumps([what, when, *arguments]) + "\n")
         process.stdin.flush()
         return process.stdout.readline().strip()
 
@@ -142,6 +145,49 @@ def test_an_import_begins_and_a_check_goes_on_wherever_killed(
         run("import", number)
         assert run("import", NEVER).isdigit()
         assert SyncRun.objects.imports().get(state__in=SyncRun.OPEN).windows.exists(), number
+
+
+# A check's last window has ended, and the check itself has not.
+WALKED = """
+    select exists(
+        select from connections_syncrun run where run.kind = 'check' and run.state = 'running' and not exists(
+            select from connections_syncwindow one where one.run_id = run.id and one.state <> 'done'))
+"""
+# The same, where the last list was set aside: what no list showed is not looked at then, and still waits.
+SET_ASIDE = """
+    select exists(
+        select from connections_syncrun run join connections_syncwindow unseen on unseen.run_id = run.id
+        where run.kind = 'check' and unseen.listing like '%:unseen' and unseen.state = 'due'
+            and exists(select from connections_syncwindow one where one.run_id = run.id and one.state = 'dead')
+            and not exists(
+                select from connections_syncwindow one where one.run_id = run.id and one.id <> unseen.id
+                    and one.state not in ('done', 'dead')))
+"""
+
+
+def test_a_check_is_killed_just_before_it_ends(
+    machine: Machine, connected: Connection, account: SandboxAccount, stripe: Sandbox, run: Run
+) -> None:
+    """Row 34: after the last window's end and before the check's own. The next ring ends it, and others begin."""
+    stripe.hold()
+    customer = account.create_customer(email="cora@mill.example", name="Cora Check")
+    account.subscribe(customer["id"], amount=4900)
+    account.update_customer(customer["id"], phone="1")
+    stripe.discard()
+    for just_before, states in ((WALKED, {"done"}), (SET_ASIDE, {"done", "partly_failed"})):
+        if just_before == SET_ASIDE:
+            stripe.faults(path="/v1/subscriptions", skip=1, count=0, status=403, message="Not with this key.")
+        assert run("check", just_before) == "killed"
+        begun = set(SyncRun.objects.checks().open().values_list("pk", flat=True))
+        expire()
+        assert run("check", NEVER).isdigit()
+        assert set(SyncRun.objects.filter(pk__in=begun).values_list("state", flat=True)) == states
+    stripe.clear_faults()
+    assert run("check", NEVER).isdigit()
+    ended = SyncRun.objects.checks().order_by("-pk").values_list("state", flat=True)
+    assert set(ended[: connected.resources.count()]) == {"done"}
+    work()
+    assert_clean(account)
 
 
 def test_finish_and_disconnect_are_killed_anywhere(
