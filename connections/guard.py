@@ -18,6 +18,9 @@ class Verdict(Enum):
 
     `ENRICHED`: ours is kept, but for parts it lacked. `LATE`: ours is kept, but it is the newest that an event told.
     `HELD`: it came along with something else and says nothing new.
+
+    `TIED`, `REVERSED`: taken only because it came last, as the object may not be read. `TIED` has the same second as
+    the state before it, `REVERSED` undoes what Stripe never undoes.
     """
 
     TAKEN = "taken"
@@ -26,6 +29,11 @@ class Verdict(Enum):
     STALE = "stale"
     WANTED = "wanted"
     HELD = "held"
+    TIED = "tied"
+    REVERSED = "reversed"
+
+
+_TAKES = (Verdict.TAKEN, Verdict.TIED, Verdict.REVERSED)
 
 
 def already_held(row: RemoteObject | None, state: ObjectState) -> bool:
@@ -46,7 +54,7 @@ def consider(row: RemoteObject, state: ObjectState, refs: list[str]) -> Verdict:
     `refs`: keys of the objects that the state's body names.
     """
     verdict = _enrich(row, state, _judge(row, state))
-    if verdict is Verdict.TAKEN:
+    if verdict in _TAKES:
         row.refs = refs
     return _date(row, state, verdict)
 
@@ -59,7 +67,7 @@ def _judge(row: RemoteObject, state: ObjectState) -> Verdict:
     if state.as_of > row.as_of:
         if state.fetched or not _suspicious(row, state):
             return _take(row, state)
-        return _undecided(row, state)
+        return _undecided(row, state, Verdict.REVERSED)
     newer = order.later(row.type, row.body, row.event_type, row.previous, state.body, state.event_type, state.previous)
     if row.deleted_at and not state.deleted:
         newer = False
@@ -67,7 +75,7 @@ def _judge(row: RemoteObject, state: ObjectState) -> Verdict:
         newer = True
     if newer is None:
         read_since = state.waited and not row.event_id
-        return Verdict.STALE if read_since else _undecided(row, state)
+        return Verdict.STALE if read_since else _undecided(row, state, Verdict.TIED)
     return _take(row, state) if newer else Verdict.STALE
 
 
@@ -106,12 +114,12 @@ def _take(row: RemoteObject, state: ObjectState) -> Verdict:
     return Verdict.TAKEN
 
 
-def _undecided(row: RemoteObject, state: ObjectState) -> Verdict:
-    """Have it read; where that was refused since the event began to wait, what came last counts."""
+def _undecided(row: RemoteObject, state: ObjectState, unread: Verdict) -> Verdict:
+    """Have it read; where that was refused since the event began to wait, what came last counts: `unread`."""
     why = row.wanted_error
     if state.waited and why and row.wanted_at is None:
-        verdict = _take(row, state)
+        _take(row, state)
         row.wanted_error = why
-        return verdict
+        return unread
     row.wanted_at, row.wanted_attempts, row.wanted_error = database_now(), 0, ""
     return Verdict.WANTED

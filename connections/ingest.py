@@ -23,7 +23,7 @@ from contacts import records as contacts
 from contacts.fields import targets
 from contacts.records import ContactRecord
 
-STORED = (Verdict.TAKEN, Verdict.ENRICHED, Verdict.LATE)
+STORED = (Verdict.TAKEN, Verdict.ENRICHED, Verdict.LATE, Verdict.TIED, Verdict.REVERSED)
 
 
 def ingest(

@@ -16,6 +16,13 @@ from contacts.records import ContactOutcome, ContactRecord
 
 TAG = "stripe-integration"
 NO_EMAIL = "the mapped email is empty"
+# Why a state counts that may not be the newest.
+_CAME_LAST = {
+    Verdict.TIED: "Another event of the same second tells a different state, and Stripe could not be asked "
+    "which is right. The one that came last was taken.",
+    Verdict.REVERSED: "This undoes what Stripe never undoes, and Stripe could not be asked which is right. "
+    "What came last was taken.",
+}
 
 
 def contact_record(
@@ -76,6 +83,8 @@ def conclude(outcome: Outcome, result: ContactOutcome, verdict: Verdict | None) 
     outcome.changes = [change.as_json() for change in result.changes]
     outcome.result = result.result
     notes = list(result.notes)
+    if verdict in _CAME_LAST:
+        notes.append(_CAME_LAST[verdict])
     if result.result == contacts.SKIPPED:
         notes.append(NO_EMAIL)
     elif verdict in (Verdict.STALE, Verdict.LATE) and result.result == contacts.UNCHANGED:

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from connections import fetching, inbox, unread
-from connections.models import Connection, FailedDerivation, InboundEvent, RemoteObject, Resource
+from connections.models import Connection, FailedDerivation, InboundEvent, RemoteObject, Resource, SyncLogEntry
 from contacts.models import Contact
 from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.test_app_pages import APP, text
@@ -69,8 +69,18 @@ def test_what_may_not_be_read_is_not_deleted(
     assert Connection.objects.get().missing_permissions == lacking
     assert ("rak_customer_read" in page, "This object cannot be shown." in page) == (bool(lacking), not lacking)
 
+    guessed = SyncLogEntry.objects.get(event_id="evt_2")
+    assert guessed.reason.startswith("Another event of the same second tells a different state, and Stripe could not")
+    assert guessed.reason in text(marketer_client, "/apps/stripe/log/") and guessed.result == "updated"
+
     receive(event(3, "customer.updated", START + 9, id=customer["id"], phone="3", previous={"phone": "guess 2"}))
     assert (Contact.objects.get().phone, states()) == ("3", {"done"})
+    assert set(SyncLogEntry.objects.exclude(pk=guessed.pk).values_list("reason", flat=True)) == {""}
+
+    receive(event(4, "customer.deleted", START + 10, id=customer["id"]))
+    receive(event(5, "customer.updated", START + 11, id=customer["id"], phone="back", previous={"phone": "3"}))
+    settle()
+    assert SyncLogEntry.objects.get(event_id="evt_5").reason.startswith("This undoes what Stripe never undoes")
 
 
 def test_what_is_granted_later_is_read_then(
