@@ -29,7 +29,7 @@ def drain() -> int:
 
 def check(connection: Connection) -> str:
     """Bring the endpoint in step and remember what stands in the way. Returns that, in words, or ""."""
-    before = connection.endpoint_id
+    before, asked = connection.endpoint_id, set(connection.endpoint_events)
     error = mended = ""
     try:
         mended = webhooks.ensure(connection)
@@ -49,11 +49,11 @@ def check(connection: Connection) -> str:
     if _was_disconnected(connection):
         return ""
     if error:
-        Connection.objects.filter(pk=connection.pk).update(endpoint_error=error)
+        webhooks.current(connection).update(endpoint_error=error)
     status = ConnectionStatus.objects.filter(pk=connection.pk)
     status.update(checked_at=Now())
-    if mended or connection.endpoint_id != before:
-        # Events of the time without an endpoint are not sent again.
+    if mended or connection.endpoint_id != before or set(connection.endpoint_events) - asked:
+        # Events of the time without an endpoint, or without being asked for, are not sent again.
         polling.soon(connection)
     if mended:
         status.update(mended=mended, mended_at=Now())
@@ -67,8 +67,10 @@ def soon(connection: Connection) -> None:
 
 
 def _was_disconnected(connection: Connection) -> bool:
-    """Was it disconnected while we asked? Then an endpoint that we made goes again, by our copy of the key."""
-    if Connection.objects.filter(pk=connection.pk).exclude(state=Connection.State.DISCONNECTED).exists():
+    """Was it disconnected while we asked, and perhaps connected again? Then an endpoint that we made goes again, by our
+    copy of the key.
+    """
+    if webhooks.current(connection).exists():
         return False
     if connection.endpoint_id:
         try:
@@ -76,15 +78,6 @@ def _was_disconnected(connection: Connection) -> bool:
         except SourceError as error:
             if error.code != "resource_missing":
                 logger.warning("An endpoint was left at Stripe: %s", error.message, extra={"connection": connection.pk})
-    Connection.objects.filter(pk=connection.pk, state=Connection.State.DISCONNECTED).update(
-        endpoint_id="",
-        endpoint_events=[],
-        endpoint_error="",
-        webhook_secret_sealed=None,
-        previous_secret_sealed=None,
-        previous_secret_until=None,
-        polls=False,
-    )
     return True
 
 

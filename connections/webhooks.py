@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db.models import QuerySet
 
 from common.due import database_now
 from connections import api
@@ -16,6 +17,8 @@ from connections.sources.stripe import API_VERSION, events
 from connections.sources.stripe.client import Client
 
 MARK = "millrace"
+# Which events we asked for, by fingerprint: Stripe keeps it beside them, so it is true whoever of us asked last.
+_ASKED = "millrace_events"
 UNREACHABLE = "Stripe cannot reach this address from outside, so Millrace asks Stripe for new events itself."
 UNHEARD = (
     "Stripe took the webhook's address, but nothing arrived by it, so Millrace asks Stripe for new events itself. "
@@ -40,13 +43,20 @@ def wanted_events(connection: Connection, extra: dict[str, list[str]] | None = N
     return events.wanted(chosen | (extra or {}))
 
 
+def current(connection: Connection) -> QuerySet[Connection]:
+    """Its row, unless it was disconnected since it was read: then none, or another webhook address counts."""
+    mine = Connection.objects.filter(pk=connection.pk, hook_token=connection.hook_token)
+    return mine.exclude(state=Connection.State.DISCONNECTED)
+
+
 def ensure(connection: Connection, extra: dict[str, list[str]] | None = None, *, client: Client | None = None) -> str:
     """Bring Stripe's endpoint in step with what is connected, or decide to poll.
 
-    Returns what somebody had done to our endpoint at Stripe, in words, or "".
+    Returns what was wrong with our endpoint at Stripe, in words, or "".
 
     EndpointCap when Stripe takes no more. SourceError when it cannot be reached, when the key may not write endpoints
-    (code "permission": the user may choose to poll), or when `delivery` is webhook and Stripe refuses the address.
+    (code "permission": the user may choose to poll), or when `delivery` is webhook and Stripe refuses the address;
+    Rekeyed when the account was disconnected meanwhile.
     """
     client = client or api.client_of(connection)
     types = wanted_events(connection, extra)
@@ -78,8 +88,9 @@ def remove(connection: Connection, *, client: Client | None = None) -> None:
     except SourceError as error:
         if error.code != "resource_missing":
             raise
+    here = current(connection).filter(endpoint_id=connection.endpoint_id)
     connection.endpoint_id, connection.webhook_secret_sealed, connection.endpoint_events = "", None, []
-    connection.save(update_fields=["endpoint_id", "webhook_secret_sealed", "endpoint_events"])
+    here.update(endpoint_id="", webhook_secret_sealed=None, endpoint_events=[])
 
 
 def listed(client: Client) -> list[Json]:
@@ -104,27 +115,41 @@ def _ensure_at_stripe(connection: Connection, client: Client, types: list[str]) 
 
 
 def _trouble(connection: Connection, existing: list[Json]) -> str:
-    """What is wrong with the endpoint as we last left it. "" for a first one, or one that is as it should be."""
+    """What is wrong with the endpoint, but for what another of us has just done. "" for a first one, or a sound one."""
     if not connection.endpoint_id:
         return ""
     held = next((row for row in existing if row.get("id") == connection.endpoint_id), None)
     if held is None:
-        return "It was deleted at Stripe."
+        ours = current(connection).filter(endpoint_id=connection.endpoint_id).exists()
+        return "It was deleted at Stripe." if ours else ""
     if held.get("status") != "enabled":
         return "It was disabled at Stripe."
     if held.get("url") != connection.hook_url:
-        return "Its address was changed at Stripe."
+        # Somebody changed it there, or SITE_URL here.
+        return "It had another address than this installation."
     sent = held.get("enabled_events") or []
-    if "*" not in sent and not set(connection.endpoint_events) <= set(sent):
-        return "Events were switched off at Stripe."
-    return ""
+    if "*" in sent or set(connection.endpoint_events) <= set(sent) or _as_asked(held):
+        return ""
+    return "Events were switched off at Stripe."
+
+
+def _fingerprint(types: list[str]) -> str:
+    return hashlib.sha256(" ".join(sorted(types)).encode()).hexdigest()[:16]
+
+
+def _as_asked(row: Json) -> bool:
+    """Are its events those that one of us last asked for?"""
+    return (row.get("metadata") or {}).get(_ASKED) == _fingerprint(row.get("enabled_events") or [])
 
 
 def _update(connection: Connection, client: Client, held: Json, types: list[str]) -> None:
     url = connection.hook_url
     same = held.get("url") == url and sorted(held.get("enabled_events") or []) == types
     if not same or held.get("status") != "enabled":
-        client.post(f"/v1/webhook_endpoints/{held['id']}", url=url, enabled_events=types, disabled=False)
+        asked = {_ASKED: _fingerprint(types)}
+        client.post(
+            f"/v1/webhook_endpoints/{held['id']}", url=url, enabled_events=types, disabled=False, metadata=asked
+        )
     _settle(connection, polls=False, types=types)
 
 
@@ -141,26 +166,35 @@ def _create(connection: Connection, client: Client, types: list[str], existing: 
         for row in ours:
             _delete_quietly(client, row["id"])
         made = _post(connection, client, types)
-    with transaction.atomic():
-        if connection.webhook_secret_sealed and (old := connection.open("webhook_secret")):
-            connection.seal("previous_secret", old.open())
-            connection.previous_secret_until = datetime.now(UTC) + _ROLL
-        connection.endpoint_id = made["id"]
-        connection.seal("webhook_secret", made["secret"])
-        connection.endpoint_key = uuid.uuid4()
-        if follows_polling:
-            connection.unproven_since = database_now()
-        connection.save(
-            update_fields=[
-                "unproven_since",
-                "endpoint_id",
-                "webhook_secret_sealed",
-                "previous_secret_sealed",
-                "previous_secret_until",
-                "endpoint_key",
-            ]
-        )
+    if connection.webhook_secret_sealed and (old := connection.open("webhook_secret")):
+        connection.seal("previous_secret", old.open())
+        connection.previous_secret_until = datetime.now(UTC) + _ROLL
+    connection.endpoint_id = made["id"]
+    connection.seal("webhook_secret", made["secret"])
+    connection.endpoint_key = uuid.uuid4()
+    if follows_polling:
+        connection.unproven_since = database_now()
+    _keep_made(connection)
     _settle(connection, polls=False, types=types)
+
+
+def _keep_made(connection: Connection) -> None:
+    """Write the new endpoint down. Rekeyed if the account was disconnected meanwhile: then it goes again."""
+    try:
+        _keep(
+            connection,
+            "unproven_since",
+            "endpoint_id",
+            "webhook_secret_sealed",
+            "previous_secret_sealed",
+            "previous_secret_until",
+            "endpoint_key",
+        )
+    except api.Rekeyed:
+        # By our copy of the key: the row has another one, or none.
+        _delete_quietly(api.ungated_client_of(connection), connection.endpoint_id)
+        connection.endpoint_id = ""
+        raise
 
 
 def _post(connection: Connection, client: Client, types: list[str]) -> Json:
@@ -173,14 +207,14 @@ def _post(connection: Connection, client: Client, types: list[str]) -> Json:
             enabled_events=types,
             api_version=API_VERSION,
             description="Millrace keeps contacts up to date",
-            metadata={MARK: connection.hook_token[:12]},
+            metadata={MARK: connection.hook_token[:12], _ASKED: _fingerprint(types)},
         ).data
     except SourceError as error:
         if error.permanent or _is_kept(error):
             # Stripe keeps such answers under their key for a day: the next try needs a new one. If an endpoint was
             # made nevertheless, it bears our mark, and goes as soon as there is one whose secret we hold.
             connection.endpoint_key = uuid.uuid4()
-            connection.save(update_fields=["endpoint_key"])
+            _keep(connection, "endpoint_key")
         raise
 
 
@@ -189,7 +223,13 @@ def _settle(connection: Connection, *, polls: bool, types: list[str], error: str
     connection.refused_address = refused
     if polls or not types:
         connection.unproven_since = None
-    connection.save(update_fields=["polls", "endpoint_events", "endpoint_error", "refused_address", "unproven_since"])
+    _keep(connection, "polls", "endpoint_events", "endpoint_error", "refused_address", "unproven_since")
+
+
+def _keep(connection: Connection, *fields: str) -> None:
+    """Write these fields, unless the account was disconnected since it was read: Rekeyed."""
+    if not current(connection).update(**{field: getattr(connection, field) for field in fields}):
+        raise api.Rekeyed
 
 
 def _is_ours(connection: Connection, row: Json) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -11,13 +10,11 @@ from django.db import connection as database
 
 from connections import checks, polling, setup, webhooks
 from connections.models import Connection, ConnectionStatus, InboundEvent, Resource, SyncLogEntry
-from connections.setup import Choice
 from connections.sources.base import SourceError
 from connections.sources.stripe import API_VERSION, events
 from contacts.models import Contact, ContactTag
 from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.conftest import ROWS, work
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Connect = Callable[..., Resource]
@@ -189,78 +186,6 @@ def test_a_key_without_the_right_to_write_endpoints(account: SandboxAccount, liv
     account.create_customer(email="ada@mill.example")
     work()
     assert Contact.objects.exists() and Connection.objects.get().polls
-
-
-def test_two_people_finish_at_once(account: SandboxAccount, live_hook: None, db: None) -> None:
-    """Row 64: one connection, one endpoint, one resource, one import."""
-    connection = setup.connect(account.key)
-    choice = Choice("customer", "history_and_new", "all", events.defaults("customer"), ROWS)
-    barrier = threading.Barrier(2)
-    made: list[int] = []
-
-    def finish() -> None:
-        mine = Connection.objects.get(pk=connection.pk)
-        barrier.wait(10)
-        made.append(setup.add_resource(mine, choice).pk)
-        database.close()
-
-    threads = [threading.Thread(target=finish) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert len(made) == 2 and len(set(made)) == 1
-    assert len(endpoints(account)) == 1
-    resource = Resource.objects.get()
-    assert resource.runs.count() == resource.mappings.count() == 1
-    assert Connection.objects.get().endpoint_id == endpoints(account)[0]["id"]
-
-
-def test_two_people_finish_different_resources_at_once(
-    stripe: Sandbox, account: SandboxAccount, live_hook: None, connect: Connect
-) -> None:
-    """Row 64: each tells Stripe of what it knows; the check that follows tells of both."""
-    connect("customer")
-    checks.drain()
-    connection = Connection.objects.get()
-    stripe.faults(path="/v1/events", latency=500, count=2)
-
-    def finish(kind: str) -> None:
-        setup.add_resource(connection, setup.default_choice(kind, "new_only", ROWS))
-        database.close()
-
-    threads = [threading.Thread(target=finish, args=(kind,)) for kind in ("subscription", "checkout_session")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    checks.drain()
-    wanted = events.wanted({kind: events.defaults(kind) for kind in ("customer", "subscription", "checkout_session")})
-    assert sorted(endpoints(account)[0]["enabled_events"]) == wanted
-
-
-def test_an_endpoint_made_while_the_account_is_disconnected_goes_again(
-    stripe: Sandbox, account: SandboxAccount, live_hook: None, connect: Connect
-) -> None:
-    """Rows 57 and 65: Stripe would mail the merchant about a leftover one."""
-    connect("customer")
-    webhooks.Client(account.key).delete(f"/v1/webhook_endpoints/{endpoints(account)[0]['id']}")
-    stripe.faults(path="/v1/webhook_endpoints", method="POST", latency=1500)
-
-    def check() -> None:
-        checks.check(Connection.objects.get())
-        database.close()
-
-    stripe.clear_requests()
-    thread = threading.Thread(target=check)
-    thread.start()
-    eventually(lambda: len(stripe.requests("/v1/webhook_endpoints")) >= 1)
-    setup.disconnect(Connection.objects.get())
-    thread.join(30)
-    assert endpoints(account) == []
-    connection = Connection.objects.get()
-    assert (connection.state, connection.endpoint_id, connection.webhook_secret_sealed) == ("disconnected", "", None)
-    assert connection.previous_secret_sealed is None
 
 
 def test_removing_a_resource_keeps_everything_else(
