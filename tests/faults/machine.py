@@ -25,10 +25,11 @@ from local.processes import Program, Supervisor
 from local.watcher import send
 from tests.waiting import eventually
 
-# The worker of the product, but with leases that a test can wait for. What else it can do: worker.py.
+# The worker of the product, but with leases that a test can wait for, and little done at once. More of it: worker.py.
 WORKER_APP = "tests.faults.worker"
 LEASE_SECONDS = 5
 BATCH = 20
+PAGES = 1
 
 
 class PortKeeper:
@@ -100,6 +101,7 @@ class Machine:
             "DATABASE_POOL_SIZE": "4",
             "FAULTS_LEASE": str(LEASE_SECONDS),
             "FAULTS_BATCH": str(BATCH),
+            "FAULTS_PAGES": str(PAGES),
         }
         product.prepare(self.environment)
 

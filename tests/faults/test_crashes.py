@@ -9,10 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import partial
 
+from django.db.models.functions import Now
+
 from common.due import MAX_CLAIMS
-from connections.models import Connection, InboundEvent
+from connections.models import Connection, ConnectionStatus, InboundEvent, Resource
 from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.test_any_order import happened
 from tests.faults.audit import assert_clean
@@ -103,6 +106,53 @@ def test_workers_are_killed_at_random(
     eventually(settled, timeout=120)
     machine.rest()
     assert_clean(account, again=True)
+
+
+def test_a_poll_is_killed_half_way(
+    machine: Machine, connected: Connection, account: SandboxAccount, stripe: Sandbox, settled: Settled
+) -> None:
+    """Rows 35, 58: kill -9 while a long list is stored slice by slice. Whoever comes next goes on behind the last."""
+    half_an_hour_unheard(account, stripe)
+    # So that there is a middle to be seen.
+    stripe.faults(path="/v1/events", count=0, latency=100)
+    machine.start_product()
+    stored = 0
+    for kill in (kill_pool, Machine.kill):
+        eventually(partial(_came, stored), what="another slice is stored")
+        kill(machine, "worker")
+        stored = InboundEvent.objects.count()
+        assert not _is_polled(), "it was over already"
+        # The dead one had taken it for some seconds.
+        ConnectionStatus.objects.update(next_poll_at=Now())
+    machine.again("worker")
+    eventually(_is_polled, what="the list is read to its end")
+    eventually(settled, timeout=120)
+    machine.rest()
+    assert ConnectionStatus.objects.get().missed_webhooks == InboundEvent.objects.filter(missed=True).count() > stored
+    assert_clean(account, again=True)
+
+
+def half_an_hour_unheard(account: SandboxAccount, stripe: Sandbox) -> None:
+    """Hundreds of events that no webhook brought."""
+    stripe.hold()
+    Resource.objects.update(since=Now() - timedelta(hours=1))
+    for minute in range(-30, -12, 3):
+        stripe.set_clock(60 * minute)
+        happened(account)
+    stripe.set_clock(0)
+    stripe.discard()
+
+
+def kill_pool(machine: Machine, name: str) -> None:
+    """Those who work, but not the one who starts them."""
+    for pid in machine.children(name):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _is_polled() -> bool:
+    """Was the list read to its end?"""
+    return ConnectionStatus.objects.get().polled_at is not None
 
 
 def test_postgres_crashes(

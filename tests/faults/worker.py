@@ -2,6 +2,7 @@
 
 FAULTS_LEASE      seconds of a lease instead of 60; a transaction may be silent no longer either
 FAULTS_BATCH      events claimed at once instead of 100, so that a batch ends well before its lease on a busy machine
+FAULTS_PAGES      pages of Stripe's events that make a slice of a poll, instead of 5: few events are many slices then
 FAULTS_KILLER     a process that reads an event with this text in its body kills itself, as a bug in C code would
 FAULTS_GUARD=off  every state is taken, however old it is: to show that the audit sees it
 FAULTS_SILENCE    seconds of silence after which a deaf worker ends itself, instead of 60
@@ -32,6 +33,10 @@ def bend(environment: dict[str, str] | os._Environ[str] = os.environ) -> None:
         from connections import inbox
 
         _replace(inbox, "BATCH", int(count))
+    if count := environment.get("FAULTS_PAGES"):
+        from connections import poll_pages
+
+        _replace(poll_pages, "MOST_PAGES", int(count))
     if text := environment.get("FAULTS_KILLER"):
         _die_on(text.encode())
     if environment.get("FAULTS_GUARD") == "off":
