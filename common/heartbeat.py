@@ -15,6 +15,9 @@ _BEAT = """
     on conflict (queue) do update set at = excluded.at
 """
 
+# Seconds for which nobody has looked, for a statement that asks something else anyway.
+SILENCE = "select extract(epoch from clock_timestamp() - at) from common_heartbeat where queue = %s"
+
 
 def beat(queue: str) -> None:
     """A queue was looked at just now. Written at most every ten seconds by each process."""

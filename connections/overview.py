@@ -11,11 +11,22 @@ from django.db.models import Case, Count, IntegerField, OuterRef, Prefetch, Q, Q
 from django.db.models.expressions import RawSQL
 
 from common.due import State
-from connections import account_checks, address, failed_derivations, lag, log_counts, polling, resource_lines, unread
+from connections import (
+    account_checks,
+    address,
+    failed_derivations,
+    lag,
+    log_counts,
+    overdue,
+    polling,
+    resource_lines,
+    unread,
+)
 from connections.account_checks import AccountCheck
 from connections.lag import Lag
 from connections.log_counts import Today
 from connections.models import Connection, InboundEvent, Resource, SetupDraft, SyncLogEntry
+from connections.overdue import Overdue
 from connections.resource_lines import ResourceLine, has_endpoint_trouble
 from connections.sources.stripe.events import RESOURCES
 from connections.sources.stripe.listing import PERMISSIONS
@@ -38,6 +49,7 @@ class Account:
     unread_reason: str = ""
     polls_in_vain: bool = False
     lag: Lag = field(default_factory=Lag)
+    overdue: Overdue = field(default_factory=Overdue)
     check: AccountCheck | None = None
     log_rows: int = 0
 
@@ -102,6 +114,7 @@ def accounts(connections: QuerySet[Connection] | None = None) -> list[Account]:
             unread=unread.counted(),
             unread_reason=unread.reason(),
             lag=lag.annotation(),
+            overdue=overdue.annotation(),
             log_rows=_log_rows(),
         )
     )
@@ -122,6 +135,7 @@ def accounts(connections: QuerySet[Connection] | None = None) -> list[Account]:
             unread=connection.unread,
             unread_reason=connection.unread_reason or "",
             lag=Lag.of(connection.lag),
+            overdue=Overdue.of(connection.overdue),
             log_rows=connection.log_rows,
         )
         for connection in found

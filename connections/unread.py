@@ -80,6 +80,9 @@ def note_lacking(connection: Connection, permission: str) -> None:
 
 
 def ask_again(connection: Connection) -> int:
-    """Have everything that was set aside read anew: the key may do more now. Returns how many."""
+    """Have everything read now that was set aside, or put off after a try in vain: the key may do more now, and Stripe
+    be there again. Returns how many.
+    """
     mine = refused().filter(connection=connection)
-    return mine.update(wanted_at=Now(), wanted_attempts=0, wanted_error="")
+    put_off = RemoteObject.objects.filter(connection=connection, wanted_at__gt=Now()).exclude(wanted_error="")
+    return mine.update(wanted_at=Now(), wanted_attempts=0, wanted_error="") + put_off.update(wanted_at=Now())

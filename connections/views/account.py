@@ -102,7 +102,7 @@ def read_again(request: HttpRequest, pk: int) -> HttpResponseBase:
         return redirect("connections:app")
     audit.record(request, "read refused objects again", connection)
     if count:
-        messages.success(request, f"Millrace reads what Stripe refused for {connection.name} again now.")
+        messages.success(request, f"Millrace reads what it could not read of {connection.name} again now.")
     else:
         messages.info(request, f"Millrace looked at what the key of {connection.name} may read. Nothing waits for it.")
     return redirect("connections:app")

@@ -42,8 +42,14 @@ def log(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 @role_required("marketer")
 def waiting(request: HttpRequest) -> HttpResponseBase:
-    """Events that are stored and not yet applied: in the queue, being retried, waiting for an object, or held."""
+    """Events that are stored and not yet applied: in the queue, being retried, waiting for an object, or held.
+
+    `?account=ID`: of one account.
+    """
     events = waiting_events()
+    account = request.GET.get("account", "")
+    if account.isascii() and account.isdigit() and len(account) < 19:
+        events = events.filter(connection=int(account))
     rows = list(events.select_related("connection").defer("body").order_by("next_attempt_at", "pk")[: PAGE + 1])
     context = {
         "waiting": [log_lines.WaitingLine(event) for event in rows[:PAGE]],
