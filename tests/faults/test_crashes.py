@@ -1,4 +1,4 @@
-"""Processes that die, freeze or lose their database while events come in (rows 18, 34 to 40, 47)."""
+"""Processes that die, freeze or lose their database while events come in (rows 18, 34 to 40)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -19,7 +18,7 @@ from connections.models import Connection, ConnectionStatus, InboundEvent, Resou
 from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.test_any_order import happened
 from tests.faults.audit import assert_clean
-from tests.faults.conftest import amount, unfinished
+from tests.faults.conftest import amount
 from tests.faults.machine import LEASE_SECONDS, Machine
 from tests.waiting import eventually
 
@@ -61,7 +60,8 @@ def meanwhile(act: Callable[[], None], pause: Callable[[], float]) -> Iterator[N
     finally:
         over.set()
         thread.join(60)
-    assert not failed, failed
+        # Also where the block failed: this may be why.
+        assert not failed, failed
 
 
 def test_a_burst_is_answered_and_drained(
@@ -232,22 +232,3 @@ def test_two_timetables_and_three_workers(
     eventually(settled, timeout=120)
     machine.rest()
     assert_clean(account, again=True)
-
-
-def test_a_deployment_in_the_middle(
-    machine: Machine, connected: Connection, account: SandboxAccount, settled: Settled
-) -> None:
-    """Row 47: web, worker and beat are stopped in order and started anew while events come in."""
-    machine.start_product()
-    for _ in range(2):
-        burst(account, len(account.events()) + 60)
-        eventually(lambda: InboundEvent.objects.claimed().exists() or settled(), timeout=60)
-        started = time.monotonic()
-        machine.stop("web", "worker", "beat")
-        assert time.monotonic() - started < 30
-        for name in ("web", "worker", "beat"):
-            machine.again(name)
-    eventually(settled, timeout=120)
-    machine.rest()
-    assert_clean(account, again=True)
-    assert not unfinished()
