@@ -99,6 +99,9 @@ def _admit(resources: dict[str, Resource], incoming: Incoming) -> Outcome:
         outcome.result, outcome.reason, outcome.quiet = Result.IGNORED, "this event is switched off", supporting
     elif incoming.event and record.occurred_at < resource.since:
         outcome.result, outcome.reason = Result.IGNORED, "from before this resource was connected"
+    elif incoming.event and record.occurred_at < resource.wants_from(type_):
+        outcome.result, outcome.reason = Result.IGNORED, "from before this event was switched on"
+        outcome.quiet = supporting
     return outcome
 
 

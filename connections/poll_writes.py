@@ -19,6 +19,7 @@ from connections.sources.stripe import translate
 from connections.sources.stripe.translate import Envelope, Unreadable
 
 LATE = timedelta(minutes=2)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass
@@ -34,8 +35,12 @@ class Sorted:
 
 
 def sort_out(connection: Connection, bodies: list[bytes]) -> Sorted:
-    """Leave out what the webhook does not bring either: the list has every event of the account."""
-    wanted = None if connection.asks_itself else set(webhooks.wanted_events(connection))
+    """Leave out what the webhook does not bring either: the list has every event of the account.
+
+    Nor does it bring what happened before a resource was connected, or an event switched on, that asks for it: the
+    list begins at the last look, which may be an hour ago.
+    """
+    wanted = None if connection.asks_itself else webhooks.wanted_since(connection)
     found = Sorted([], [])
     for body in bodies:
         try:
@@ -45,7 +50,7 @@ def sort_out(connection: Connection, bodies: list[bytes]) -> Sorted:
                 found.unreadable.append((body, str(error)))
             continue
         found.newest = max(found.newest or about.created, about.created)
-        if wanted is None or about.type in wanted:
+        if wanted is None or about.created >= wanted.get(about.type, _NEVER):
             found.kept.append((about, body))
     return found
 

@@ -131,6 +131,7 @@ def add_resource(connection: Connection, choice: Choice, user: Any = None) -> Re
         resource = resource or Resource(connection=connection, kind=choice.kind)
         resource.sync, resource.data, resource.events = choice.sync, choice.data, choice.events
         resource.since, resource.removed_at, resource.error, resource.created_by = since, None, "", user
+        resource.events_since = {}
         resource.save()
         write_mapping(resource, choice.rows, user)
         _activate(connection, user)
@@ -158,10 +159,18 @@ def write_mapping(resource: Resource, rows: list[Row], user: Any = None) -> Fiel
 
 
 def change_resource(resource: Resource, *, events: list[str], data: str) -> None:
-    """Switch events and kinds of data of a resource. SourceError or EndpointCap if Stripe does not follow."""
-    webhooks.ensure(resource.connection, {resource.kind: events})
-    Resource.objects.filter(pk=resource.pk).update(events=events, data=data)
-    resource.events, resource.data = events, data
+    """Switch events and kinds of data of a resource. SourceError or EndpointCap if Stripe does not follow.
+
+    What is switched on applies to what happens from now on.
+    """
+    client = api.client_of(resource.connection)
+    webhooks.ensure(resource.connection, {resource.kind: events}, client=client)
+    since = {type_: begun for type_, begun in resource.events_since.items() if type_ in events}
+    if switched_on := set(events) - set(resource.events):
+        now = int(client.get("/v1/events", limit=1).answered_at.timestamp())
+        since |= dict.fromkeys(sorted(switched_on), now)
+    Resource.objects.filter(pk=resource.pk).update(events=events, data=data, events_since=since)
+    resource.events, resource.data, resource.events_since = events, data, since
     checks.soon(resource.connection)
 
 

@@ -43,6 +43,20 @@ def wanted_events(connection: Connection, extra: dict[str, list[str]] | None = N
     return events.wanted(chosen | (extra or {}))
 
 
+def wanted_since(connection: Connection) -> dict[str, datetime]:
+    """Since when each of these types is wanted: by the resource that was the first to want it.
+
+    The endpoint was never asked for older ones.
+    """
+    found: dict[str, datetime] = {}
+    for resource in connection.resources.active():
+        begins = {type_: resource.wants_from(type_) for type_ in resource.events}
+        # What keeps objects fresh was asked for from the start, switched on or not.
+        begins |= dict.fromkeys(events.SUPPORTING[resource.kind], resource.since)
+        found |= {type_: min(since, found.get(type_, since)) for type_, since in begins.items()}
+    return found
+
+
 def current(connection: Connection) -> QuerySet[Connection]:
     """Its row, unless it was disconnected since it was read: then none, or another webhook address counts."""
     mine = Connection.objects.filter(pk=connection.pk, hook_token=connection.hook_token)

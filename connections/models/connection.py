@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -210,6 +210,9 @@ class Resource(models.Model):
     sync = models.CharField(max_length=16, choices=Sync.choices)
     data = models.CharField(max_length=14, choices=Data.choices, default=Data.ALL)
     events = ArrayField(models.CharField(max_length=80), default=list, blank=True, help_text="switched-on event types")
+    events_since = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="type switched on later -> Stripe's clock then, in seconds"
+    )
     mapping = models.ForeignKey("FieldMapping", on_delete=models.PROTECT, null=True, related_name="+")
     since = models.DateTimeField(help_text="Stripe's clock at Finish: older events are from before it was connected")
     removed_at = models.DateTimeField(null=True, blank=True)
@@ -227,6 +230,11 @@ class Resource(models.Model):
 
     def __str__(self) -> str:
         return self.get_kind_display()
+
+    def wants_from(self, type_: str) -> datetime:
+        """Events of this type that happened before are from before it was connected, or the event switched on."""
+        later = self.events_since.get(type_)
+        return max(self.since, datetime.fromtimestamp(later, UTC)) if later else self.since
 
     @property
     def current_run(self) -> Any:

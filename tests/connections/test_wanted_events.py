@@ -1,17 +1,22 @@
-"""An endpoint from before an upgrade learns of the events that a newer version listens to."""
+"""What the endpoint is asked to send: more after an upgrade; of what is chosen later nothing of the past."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db.models.functions import Now
 
-from connections import api, checks
-from connections.models import Connection, ConnectionStatus, Resource
-from sandbox.stripe import SandboxAccount
+from connections import api, checks, polling, setup
+from connections.models import Connection, ConnectionStatus, InboundEvent, Resource, SyncLogEntry
+from contacts.models import Activity
+from sandbox.stripe import Sandbox, SandboxAccount
+from tests.connections.conftest import work
 
 pytestmark = pytest.mark.django_db(transaction=True)
+EARLIER = timedelta(minutes=40)
 
 
 def test_the_hourly_check_brings_new_supporting_events_to_the_endpoint(
@@ -30,3 +35,59 @@ def test_the_hourly_check_brings_new_supporting_events_to_the_endpoint(
     assert {"refund.created", "refund.updated", "refund.failed"} < set(endpoint["enabled_events"])
     # Nobody had done anything to it.
     assert ConnectionStatus.objects.get().mended_at is None
+
+
+def _the_last_poll_was_an_hour_ago() -> None:
+    Resource.objects.update(since=Now() - timedelta(hours=2))
+    ConnectionStatus.objects.update(events_seen_until=Now() - timedelta(hours=1), next_poll_at=Now())
+
+
+def test_what_happened_before_a_resource_was_added_is_no_missed_webhook(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource]
+) -> None:
+    """Only what the endpoint was asked for at that time, and did not bring, is missed."""
+    connect("customer")
+    _the_last_poll_was_an_hour_ago()
+    earlier = int(time.time() - EARLIER.total_seconds())
+    account.charge(receipt_email="early@mill.example", at=earlier)
+    account.create_customer(email="lost@mill.example", at=earlier)
+    stripe.discard()
+    connect("charge")
+    polling.drain()
+    assert InboundEvent.objects.get().type == "customer.created"
+    assert ConnectionStatus.objects.get().missed_webhooks == 1
+
+
+@pytest.mark.parametrize("polls", [False, True])
+def test_what_happened_before_an_event_was_switched_on_starts_nothing(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource], polls: bool
+) -> None:
+    """Whether Stripe sends events or is asked for them: each applies from the moment on when it was switched on."""
+    resource = connect("charge")
+    Connection.objects.update(polls=polls)
+    _the_last_poll_was_an_hour_ago()
+    resource.refresh_from_db()
+    earlier = int(time.time() - EARLIER.total_seconds())
+    charge = account.charge(receipt_email="early@mill.example", at=earlier)
+    changes = {"description": "early"}
+    account.play("alter", object=charge["id"], event="charge.captured", changes=changes, at=earlier)
+    assert "charge.captured" not in resource.events
+    stripe.discard()
+    setup.change_resource(resource, events=[*resource.events, "charge.captured"], data=resource.data)
+    Connection.objects.update(polls=polls)
+    work()
+    told = SyncLogEntry.objects.filter(event_type="charge.captured")
+    assert [entry.result for entry in told] == (["ignored"] if polls else [])
+    assert not Activity.objects.filter(kind__contains="captured").exists()
+    # From then on it does.
+    account.alter(charge["id"], event="charge.captured", description="captured")
+    ConnectionStatus.objects.update(next_poll_at=Now())
+    stripe.discard()
+    work()
+    assert told.exclude(result="ignored").count() == 1
+    # Off and on again, it has a new beginning; what stays on keeps its own.
+    begun = dict(resource.events_since)
+    setup.change_resource(resource, events=[*resource.events, "charge.expired"], data=resource.data)
+    assert resource.events_since["charge.captured"] == begun["charge.captured"]
+    setup.change_resource(resource, events=["charge.succeeded"], data=resource.data)
+    assert Resource.objects.get().events_since == {}
