@@ -1,7 +1,8 @@
 """A Stripe that only lists, with next to no cost of its own: python -m bench.lists --templates FILE --people N ...
 
-Its rows are those the sandbox rendered, multiplied: person number n is the n-th newest, and so are their objects. Pages
-are cut out by `created` and `starting_after`, as Stripe does it, after a wait of `--latency` milliseconds.
+Its rows are those the sandbox rendered, multiplied: person number n is the n-th newest, and so are their objects, which
+look the same wherever they come along. Pages are cut out by `created` and `starting_after`, as Stripe does it, after a
+wait of `--latency` milliseconds.
 """
 
 from __future__ import annotations
@@ -9,37 +10,53 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from bench.shop import numbered
 
 MARK_DIGITS = 7
-_MARK, _CREATED = "#MARK#", 1_999_999_999
+_MARK = "#MARK#"
+# When the n-th object of a person in a list was made, as long as it is not known who it is.
+_LEFT_OPEN = re.compile(rb"1999(\d)(\d\d)777")
+
+
+@dataclass(frozen=True)
+class Life:
+    """Whose objects there are, and from when. `each`: how many a person has in each list."""
+
+    people: int
+    begin: int
+    end: int
+    each: list[int]
+
+    def created(self, listed: int, place: int) -> int:
+        return self.end - (self.end - self.begin) * place // (self.people * self.each[listed])
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """All objects of one list. `patterns`: of each template person, its objects newest first."""
+    """All objects of one list, which has this number. `patterns`: of each template person, its objects newest first."""
 
+    number: int
     patterns: list[list[bytes]]
-    people: int
-    begin: int
-    end: int
+    life: Life
 
     @property
     def each(self) -> int:
-        return len(self.patterns[0])
+        return self.life.each[self.number]
 
     @property
     def size(self) -> int:
-        return self.people * self.each
+        return self.life.people * self.each
 
     def created(self, place: int) -> int:
-        return self.end - (self.end - self.begin) * place // self.size
+        return self.life.created(self.number, place)
 
     def first_before(self, moment: int) -> int:
         """The place of the newest object that was created before then."""
@@ -62,13 +79,16 @@ class Shelf:
         person, which = divmod(place, self.each)
         body = self.patterns[person % len(self.patterns)][which]
         body = body.replace(_MARK.encode(), f"{person:0{MARK_DIGITS}d}".encode())
-        return body.replace(str(_CREATED).encode(), str(self.created(place)).encode())
+        return _LEFT_OPEN.sub(lambda found: self._when(person, int(found[1]), int(found[2])), body)
+
+    def _when(self, person: int, listed: int, which: int) -> bytes:
+        return str(self.life.created(listed, person * self.life.each[listed] + which)).encode()
 
     def page(self, asked: dict[str, list[str]]) -> bytes:
         def bound(name: str) -> int | None:
             return int(asked[f"created[{name}]"][0]) if f"created[{name}]" in asked else None
 
-        before = bound("lt") or (bound("lte") or self.end) + 1
+        before = bound("lt") or (bound("lte") or self.life.end) + 1
         first = self.first_before(before)
         last = self.first_before(bound("gte") or 0)
         if "starting_after" in asked:
@@ -79,9 +99,24 @@ class Shelf:
         return b'{"object":"list","url":"","has_more":' + more + b',"data":[' + rows + b"]}"
 
 
-def pattern(row: dict[str, object]) -> str:
-    """A row of the sandbox as a template: what is the person's own is marked, and its time left open."""
-    return numbered(json.dumps({**row, "created": _CREATED}, separators=(",", ":")), _MARK)
+def left_open(listed: int, which: int) -> int:
+    """Stands for the time at which the object with this place among a person's in this list was made."""
+    return int(f"1999{listed}{which:02d}777")
+
+
+def pattern(row: Any, times: dict[str, int]) -> str:
+    """A row of the sandbox as a template: what is the person's own is marked, and the `times` of objects left open."""
+    return numbered(json.dumps(_timed(row, times), separators=(",", ":")), _MARK)
+
+
+def _timed(value: Any, times: dict[str, int]) -> Any:
+    if isinstance(value, list):
+        return [_timed(inner, times) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    told = {name: _timed(inner, times) for name, inner in value.items()}
+    made = times.get(str(value.get("id")))
+    return told if made is None else told | {"created": made}
 
 
 class Server(asyncio.Protocol):
@@ -112,8 +147,9 @@ class Server(asyncio.Protocol):
 
 
 def shelves(told: dict[str, list[list[str]]], people: int, begin: int, end: int) -> Iterator[tuple[str, Shelf]]:
-    for path, patterns in told.items():
-        yield path, Shelf([[body.encode() for body in one] for one in patterns], people, begin, end)
+    life = Life(people, begin, end, [len(patterns[0]) for patterns in told.values()])
+    for number, (path, patterns) in enumerate(told.items()):
+        yield path, Shelf(number, [[body.encode() for body in one] for one in patterns], life)
 
 
 async def _serve(chosen: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from bench import lists
 from bench.stage import Stage
@@ -43,15 +44,19 @@ def lived(there: Stage, people: int) -> Past:
     _play(account)
     client = Client(account.key)
     paths = {kind: LISTINGS[kind].path for kind in KINDS}
-    told: dict[str, list[list[str]]] = {}
+    found: dict[str, list[list[dict[str, Any]]]] = {}
+    times: dict[str, int] = {}
     for kind, path in paths.items():
-        rows = client.get(path, limit=PAGE, **LISTINGS[kind].asking()).data["data"]
-        each: dict[str, list[str]] = {}
-        for row in rows:
-            customer = row["id"] if kind == "customer" else row["customer"]["id"]
-            each.setdefault(customer, []).append(lists.pattern(row))
+        each: dict[str, list[dict[str, Any]]] = {}
+        for row in client.get(path, limit=PAGE, **LISTINGS[kind].asking()).data["data"]:
+            mine = each.setdefault(row["id"] if kind == "customer" else row["customer"]["id"], [])
+            times[row["id"]] = lists.left_open(len(found), len(mine))
+            mine.append(row)
         # The same person stands at the same place in each list.
-        told[path] = [each[customer] for customer in sorted(each)]
+        found[path] = [each[customer] for customer in sorted(each)]
+    told = {
+        path: [[lists.pattern(row, times) for row in mine] for mine in each_one] for path, each_one in found.items()
+    }
     others = {f"/v1/products/{product['id']}": json.dumps(product) for product in account.objects("product")}
     (there.folder / "lists.json").write_text(json.dumps({"lists": told, "others": others}))
     end = int(time.time()) - 3600

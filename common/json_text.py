@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.db import models
+from django.db.models.query_utils import DeferredAttribute
 
 from common.text import loads
 
@@ -23,6 +24,38 @@ def dumps(value: Any) -> bytes:
         return json.dumps(value).encode()
 
 
+class _ParsedWhenRead(DeferredAttribute):
+    """The field's value; parsed only now if the row came with its text, as most rows are never looked into."""
+
+    def __get__(self, instance: models.Model | None, cls: type[models.Model] | None = None) -> Any:
+        text = None if instance is None else instance.__dict__.pop(_unread(self.field.attname), None)
+        if instance is None or text is None:
+            return super().__get__(instance, cls)
+        value = instance.__dict__[self.field.attname] = loads(text)
+        return value
+
+
+def _unread(name: str) -> str:
+    return f"{name} as text"
+
+
+def leave_unread(row: models.Model, name: str) -> None:
+    """Turn the text that stands in a row for a field into its value, once somebody asks for it."""
+    text = row.__dict__[name]
+    if text is not None:
+        del row.__dict__[name]
+        row.__dict__[_unread(name)] = text
+
+
+def says(row: models.Model, name: str, value: Any) -> bool:
+    """Is this the field's value? Texts are compared where they can be, which takes less than reading one."""
+    text = row.__dict__.get(_unread(name)) if name not in row.__dict__ else None
+    if text is None or dumps(value) != text.encode():
+        return bool(getattr(row, name) == value)
+    setattr(row, name, value)
+    return True
+
+
 if TYPE_CHECKING:
     # Its values are any JSON to whoever reads them.
     _Text = models.JSONField
@@ -32,6 +65,8 @@ else:
 
 class JSONTextField(_Text):
     """Any JSON value, or None for no value at all."""
+
+    descriptor_class = _ParsedWhenRead
 
     def from_db_value(self, value: str | None, expression: object, connection: object) -> Any:
         return None if value is None else loads(value)

@@ -20,7 +20,7 @@ from django.db.models.expressions import DatabaseDefault
 from psycopg.types.json import set_json_loads
 
 from common.arrays import Array, array
-from common.json_text import JSONTextField, dumps
+from common.json_text import JSONTextField, dumps, leave_unread
 from common.text import loads
 
 # For jsonb in binary form, which nobody but `execute` asks for.
@@ -115,8 +115,7 @@ def built(model: type[Row], statement: str, parameters: Sequence[Any]) -> list[R
     made = [_saved(model, names, values) for values in found]
     for name in _written_as_text(model):
         for row in made:
-            if (text := row.__dict__[name]) is not None:
-                row.__dict__[name] = loads(text)
+            leave_unread(row, name)
     return made
 
 

@@ -97,8 +97,8 @@ def _meet(connection: Connection, keys: Iterable[str], held: Held | None) -> Nei
     """
     wanted = set(keys)
     ours = {key: held.rows[key] for key in wanted & held.ours} if held else {}
-    rows = [*ours.values(), *remote_objects.read(connection, wanted - ours.keys()).values()]
-    named = {key for row in rows for key in (row.key, *row.refs)}
+    named = {key for row in ours.values() for key in (row.key, *row.refs)}
+    named |= remote_objects.named(connection, wanted - ours.keys())
     remote_objects.lock(connection, {key for key in named if is_met_at(key)} - (held.ours if held else set()))
     return Neighbourhood(connection, ours.values())
 

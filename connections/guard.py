@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import Enum
 
 from common.due import database_now
@@ -9,6 +10,7 @@ from connections.models import RemoteObject
 from connections.sources.base import ObjectState
 from connections.sources.stripe import order
 
+_JUST_NOW = timedelta(minutes=10)
 # Objects for which the time of their newest event counts.
 _DATED = ("subscription",)
 
@@ -41,11 +43,16 @@ def already_held(row: RemoteObject | None, state: ObjectState) -> bool:
     return (
         row is not None
         and state.fetched
-        and row.body == state.body
         and row.wanted_at is None
         and not state.deleted
-        and row.type != "customer"
+        and (row.type != "customer" or _is_recent(row, state))
+        and row.has(state.body)
     )
+
+
+def _is_recent(row: RemoteObject, state: ObjectState) -> bool:
+    """Was it so just now? A contact shows what was last true of its customers, but every page of a list brings them."""
+    return row.as_of is not None and row.deleted_at is None and state.as_of - row.as_of < _JUST_NOW
 
 
 def consider(row: RemoteObject, state: ObjectState, refs: list[str]) -> Verdict:

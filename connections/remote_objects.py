@@ -185,6 +185,7 @@ _ANYHOW, _LOCKED = "offset 0", "for no key update"
 SELECT = "select " + bulk.columns(RemoteObject, "o")
 _READ = SELECT + _HERE
 _KNOWN = "select o.type, o.external_id" + _HERE
+_NAMED = "select o.type, o.external_id, o.refs" + _HERE
 
 
 def read(connection: Connection, keys: Iterable[str], *, lock: bool = False) -> dict[str, RemoteObject]:
@@ -192,6 +193,13 @@ def read(connection: Connection, keys: Iterable[str], *, lock: bool = False) -> 
     pairs = _split(keys)
     found = bulk.built(RemoteObject, *_asking(_READ, connection, pairs, lock)) if pairs else []
     return {row.key: row for row in found}
+
+
+def named(connection: Connection, keys: Iterable[str]) -> set[str]:
+    """These keys, as far as they have a row, and the keys that those objects name."""
+    pairs = _split(keys)
+    found = bulk.execute(*_asking(_NAMED, connection, pairs, lock=False)) if pairs else []
+    return {key for kind, external_id, refs in found for key in (f"{kind}:{external_id}", *refs)}
 
 
 def known_keys(connection: Connection, keys: Iterable[str], *, lock: bool = False) -> set[str]:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
-from common.json_text import JSONTextField
+from common.json_text import JSONTextField, says
 from connections.models.connection import Connection
 
 
@@ -57,3 +59,7 @@ class RemoteObject(models.Model):
     @property
     def key(self) -> str:
         return f"{self.type}:{self.external_id}"
+
+    def has(self, body: Any) -> bool:
+        """Is this its body?"""
+        return says(self, "body", body)

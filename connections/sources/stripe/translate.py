@@ -228,14 +228,28 @@ def _type(body: Json) -> str:
 
 def _kept(body: Json) -> Json:
     """What we hold of an object. Of a coupon that thousands share not how often it was redeemed, and of a discount the
-    same whether its coupon came with it or not: else every event would change them.
+    same whether its coupon came with it or not: else every event would change them. So would it be with a customer
+    whose card comes along in one list and not in another; a customer is held once, not in each of its bills.
     """
     kind = body.get("object")
     if kind == "coupon":
         return {name: body.get(name) for name in ("id", "object", "name")}
     if kind == "discount":
         return {"id": body.get("id"), "object": kind, "coupon": shapes.id_of(shapes.coupon(body))}
-    return cards.as_payment_method(body)
+    if kind != "customer":
+        return cards.as_payment_method(_by_id(body, "customer"))
+    settings = body.get("invoice_settings")
+    if isinstance(settings, dict) and (told := _by_id(settings, "default_payment_method")) is not settings:
+        body = body | {"invoice_settings": told}
+    return _by_id(body, "default_source")
+
+
+def _by_id(body: Json, name: str) -> Json:
+    """The body with the id of an object that came along in it and is held by itself."""
+    inner = body.get(name)
+    if isinstance(inner, dict) and inner.get("object") in _HELD and shapes.id_of(inner):
+        return body | {name: shapes.id_of(inner)}
+    return body
 
 
 def _inside(body: Json) -> Iterator[Json]:
