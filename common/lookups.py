@@ -13,6 +13,8 @@ from django.core.exceptions import EmptyResultSet
 from django.db import models
 from django.db.models.lookups import Lookup
 
+from common import rows
+
 
 class OneOf(Lookup):
     lookup_name = "one_of"
@@ -22,10 +24,14 @@ class OneOf(Lookup):
         super().__init__(lhs, list(rhs))
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
-        if not self.rhs:
+        values = [str(value) for value in self.rhs if value is not None]
+        if not values:
             raise EmptyResultSet
         column, parameters = self.process_lhs(compiler, connection)
-        return f"{column} = any(%s)", [*parameters, self.rhs]
+        field = self.lhs.output_field
+        kind = getattr(field, "target_field", field).db_type(connection).partition("(")[0]
+        # As one text: the driver would quote each value by itself.
+        return f"{column} = any(%s::{kind}[])", [*parameters, rows.literal(values)]
 
 
 def register() -> None:

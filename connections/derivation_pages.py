@@ -70,4 +70,4 @@ def derive_beside(connection: Connection, told: dict[str, Told], *, is_last: boo
         failed_derivations.keep(connection, {key: owners[key] for key in owners.keys() - shared}, error)
         for key in sorted(shared):
             # Each recurring payment that uses it fails, or not, by itself.
-            Rederivation.objects.create(connection=connection, shared=key, **vars(owners[key]))
+            Rederivation.objects.create(connection=connection, shared=key, **owners[key]._asdict())

@@ -7,9 +7,8 @@ that stored the objects.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.origin import Origin
 from connections import known_people, naming, remote_objects, underived
@@ -36,8 +35,7 @@ ORDER_RESOURCES = ("charge", "invoice", "checkout_session")
 _SHARED = ("customer", "product", "price", "payment_method", "discount", "coupon", "subscription_schedule")
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(NamedTuple):
     """The fact that changed an object: for the timeline of what follows from it."""
 
     occurred_at: datetime
@@ -46,8 +44,7 @@ class Told:
     silent: bool = False
 
 
-@dataclass(frozen=True)
-class Edit:
+class Edit(NamedTuple):
     """A subscription before and after one event, as the event tells. `is_news`: no newer state was known."""
 
     before: dict[str, Any]
@@ -158,7 +155,7 @@ def sharing(connection: Connection, changed: dict[str, Told]) -> set[str]:
         if len(few) <= AT_ONCE_EACH and len(now) + len(few) <= AT_ONCE:
             now |= {key for _, key in few}
         else:
-            Rederivation.objects.create(connection=connection, shared=shared_key, **vars(changed[shared_key]))
+            Rederivation.objects.create(connection=connection, shared=shared_key, **changed[shared_key]._asdict())
     return now
 
 
@@ -193,7 +190,7 @@ def _updates(connection: Connection, billing: Billing, edits: list[Edit]) -> Ite
     for edit in sorted(edits, key=lambda edit: (edit.told.occurred_at, edit.told.key)):
         changes = recurring.changes(billing, edit.before, edit.after, connection.status_map)
         if changes:
-            yield Update(changes, **vars(edit.told), is_news=edit.is_news)
+            yield Update(changes, **edit.told._asdict(), is_news=edit.is_news)
 
 
 def _refresh_orders(connection: Connection, changed: dict[str, Told], purchase: dict[str, RemoteObject]) -> None:

@@ -32,7 +32,7 @@ def keep(connection: Connection, told: dict[str, Told], error: Exception | None 
     failure = _failure(error) if error else {}
     rows.insert(
         [
-            rows.made(FailedDerivation, connection_id=connection.pk, object_key=key, **vars(fact), **failure)
+            rows.made(FailedDerivation, connection_id=connection.pk, object_key=key, **fact._asdict(), **failure)
             for key, fact in sorted(told.items())
         ],
         conflict=_ONCE,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from django.db import IntegrityError, OperationalError, transaction
@@ -144,7 +143,7 @@ def _store(connection: Connection, asked: RemoteObject, states: tuple[ObjectStat
                 own, *others = states
                 told = unread.told_of(connection, own.key)
                 if asked.as_of and (now.event_id, now.as_of) == (asked.event_id, asked.as_of):
-                    own = replace(own, as_of=max(own.as_of, asked.as_of, *told))
+                    own = own._replace(as_of=max(own.as_of, asked.as_of, *told))
                     # Undecided no longer: an equal second must not ask again.
                     now.body, now.wanted_at = None, None
                     now.save(update_fields=["body", "wanted_at"])

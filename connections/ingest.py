@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 from common.origin import Origin
 from connections import deferring, derived, edits, log, mapping, remote_objects, telling
@@ -81,7 +80,7 @@ def admitted_or_supporting(outcome: Outcome) -> bool:
 
 def _states(incoming: Incoming) -> list[ObjectState]:
     waited = set(incoming.event.waits_for) if incoming.event else set()
-    return [replace(s, waited=True) if s.key in waited else s for s in incoming.translation.states]
+    return [s._replace(waited=True) if s.key in waited else s for s in incoming.translation.states]
 
 
 def _admit(resources: dict[str, Resource], incoming: Incoming) -> Outcome:

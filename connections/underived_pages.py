@@ -17,17 +17,25 @@ from connections.underived import LEASE, due
 
 logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 20
-PAGE = 200
+PAGE = 400
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
     """Derive what is due until there is nothing or the time is up. Returns how many pages were written."""
     ends = time.monotonic() + seconds
     pages = 0
-    while time.monotonic() < ends and (first := due().first()):
+    # Accounts of which nothing is left, or others are at all that is.
+    done: set[int] = set()
+    account: int | None = None
+    while time.monotonic() < ends:
+        account = account or due().exclude(connection__in=done).values_list("connection", flat=True).first()
+        if account is None:
+            break
         try:
-            if not _work(first.connection_id):
-                break
+            if not _work(account):
+                done.add(account)
+                account = None
+                continue
         except Moved:
             break
         except Exception:
@@ -72,7 +80,7 @@ def _begun(connection_id: int) -> dict[str, int]:
         mine = due().filter(connection=connection_id).select_for_update(skip_locked=True, of=("self",))
         found = list(mine[:PAGE])
         page = {mark.pk: mark for mark in found if mark.stage == found[0].stage}
-        Underived.objects.filter(pk__in=page).update(tries=F("tries") + 1, lease_until=Now() + LEASE)
+        Underived.objects.filter(pk__one_of=page).update(tries=F("tries") + 1, lease_until=Now() + LEASE)
     return {mark.key: mark.tries + 1 for mark in page.values()}
 
 

@@ -9,9 +9,8 @@ RemoteObject sees to. When a changing object loses a value, the next best fact s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from contacts.models import Contact
 from contacts.models.contact import STANDARD_FIELDS
@@ -20,8 +19,7 @@ USER_SLOT = "user"
 _COLUMN_SIZES = {"first_name": 255, "last_name": 255, "phone": 100, "email": 320}
 
 
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """A value for one contact field, and the object that says so. `log`: the SyncLogEntry that brought it."""
 
     field: str
@@ -34,8 +32,7 @@ class Fact:
     if_empty: bool = False
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """`row`: the mapping row that wrote it, from 1; None for a person's edit."""
 
     field: str

@@ -118,7 +118,7 @@ def _take_email(
 
 def _activities(record: ContactRecord, outcome: ContactOutcome, tags: list[str]) -> Iterator[NewActivity]:
     """What the timeline is told of a record. `tags`: those it added."""
-    if outcome.contact is None:
+    if outcome.contact is None or not (outcome.changes or tags or record.event_type or outcome.result == CREATED):
         return
     told = NewActivity(
         contact_id=outcome.contact.pk,

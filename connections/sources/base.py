@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 Json = dict[str, Any]
 
@@ -26,8 +25,7 @@ class SourceError(Exception):
         self.permission = permission
 
 
-@dataclass(frozen=True)
-class ObjectState:
+class ObjectState(NamedTuple):
     """One object as it was at `as_of`. `previous`: the attributes an update replaced, if it told them.
 
     `fetched`: read from the source rather than told by an event about it. `waited`: its event waited until the object
@@ -51,8 +49,7 @@ class ObjectState:
         return f"{self.type}:{self.external_id}"
 
 
-@dataclass(frozen=True)
-class HeldObject:
+class HeldObject(NamedTuple):
     """What we hold of an object: mapping reads only these. `gone`: deleted, or not to be had from the source.
 
     `event_type`: the event its state came with; "" for one that was read. `event_at`: when the newest event about it
@@ -68,8 +65,7 @@ class HeldObject:
     event_at: datetime | None = None
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """A record's object with the objects around it, as far as we hold them, by key ("customer:cus_1")."""
 
     kind: str
@@ -77,8 +73,7 @@ class View:
     held: dict[str, HeldObject]
 
 
-@dataclass(frozen=True)
-class SourceRecord:
+class SourceRecord(NamedTuple):
     """A fact about one object of a resource: what it was before, what it is after. History knows no `before`.
 
     `subject`: key of the object that is mapped; a dispute tells of its charge.
@@ -99,16 +94,14 @@ class SourceRecord:
         return f"{self.object_type}:{self.object_id}"
 
 
-@dataclass(frozen=True)
-class Translation:
+class Translation(NamedTuple):
     """An event or list row in our words: states to hold, and the record to apply, if it is one of a resource."""
 
     states: tuple[ObjectState, ...]
     record: SourceRecord | None
 
 
-@dataclass(frozen=True)
-class ValueOf:
+class ValueOf(NamedTuple):
     """A value for mapping, and the object that says so: `slot` and `as_of` as contacts.facts wants them."""
 
     value: Any

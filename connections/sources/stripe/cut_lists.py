@@ -6,7 +6,7 @@ line items, an invoice of today none of its payments. The whole list is held und
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from connections.sources.base import HeldObject, Json
@@ -87,7 +87,7 @@ def completed(owner: HeldObject, whole: HeldObject) -> HeldObject:
         rows = embedded + rows[len(embedded) :]
     place = _BY_OWNER[owner.type].place
     listed = {"object": "list"} | (owner.body.get(place) or {}) | {"data": rows, "has_more": False}
-    return replace(owner, body=owner.body | {place: listed})
+    return owner._replace(body=owner.body | {place: listed})
 
 
 def _embedded(owner: HeldObject) -> list[Json]:

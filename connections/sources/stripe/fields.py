@@ -7,10 +7,9 @@ Customer the prefix `customer.` may be left out.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from common import fields as catalogue
 from common.fields import Field, FieldType
@@ -25,8 +24,7 @@ _METADATA = "metadata."
 _CUSTOMER_METADATA = "customer.metadata."
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(NamedTuple):
     """A raw value and the object it stands in. `currency` is for amounts."""
 
     value: Any

@@ -80,7 +80,7 @@ def changes(
     billing: Billing, before: Json, after: Json, status_map: dict[str, str] | None = None
 ) -> dict[str, tuple[Any, Any]]:
     """Field -> (old, new) of what one event of the subscription changed, with all around it as it is now."""
-    states = (replace(billing, subscription=replace(billing.subscription, body=body)) for body in (before, after))
+    states = (replace(billing, subscription=billing.subscription._replace(body=body)) for body in (before, after))
     old, new = (values(state, status_map) for state in states)
     return {name: (old[name], new[name]) for name in _OWN if old[name] != new[name]}
 
