@@ -8,7 +8,7 @@ from campaigns.models import Mail, Suppression
 from users.models import User
 
 # Any number nobody else locks by.
-_LOCK = 7_310_530
+_LOCK = 7_310_531
 
 
 def suppress(

@@ -18,9 +18,9 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from common.due import State
-from connections import history_ends, history_walk
+from connections import fence, history_ends, history_walk
 from connections.history_windows import WALKING, claim, walkable, windows
-from connections.models import Connection, Resource, SyncRun, SyncWindow
+from connections.models import Resource, SyncRun, SyncWindow
 from connections.sources.base import SourceError
 
 WINDOWS = 32
@@ -36,7 +36,7 @@ def start(resource: Resource, *, until: datetime, user: Any = None, starts_autom
     """
     with transaction.atomic():
         # Two who click at once come one after the other, and so does who disconnects the account or the resource.
-        connection = Connection.objects.select_for_update(no_key=True).get(pk=resource.connection_id)
+        connection = fence.hold_alone(resource.connection_id)
         resource = Resource.objects.select_for_update(no_key=True).get(pk=resource.pk)
         if not connection.is_connected or resource.removed_at:
             raise SourceError("This resource was disconnected.", permanent=True, code="disconnected")
@@ -117,25 +117,30 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     return pages
 
 
-# Accounts that a thread of this process walks: another would only share its processor.
-_walked_here: set[int] = set()
-_looking = threading.Lock()
+# One account at a time in a process: a second walk would share its processor and need as much memory again. A walk ends
+# with its drain, and what it puts back is due behind the windows of other accounts.
+_walking = threading.Lock()
 
 
 @contextmanager
 def _an_account() -> Iterator[tuple[int | None, list[SyncWindow]]]:
-    """Windows of one account, as many as one worker walks at once, and its key. None where nothing is to be walked."""
-    due = walkable().due().order_by("next_attempt_at", "pk")
-    with _looking:
-        tried = list(_walked_here)
-        claimed: list[SyncWindow] = []
-        while row := due.exclude(run__resource__connection__in=tried).values_list("run__resource__connection").first():
-            tried.append(row[0])
-            if claimed := claim(row[0]):
-                break
-        found = tried[-1] if claimed else None
-        _walked_here.update({found} if found else ())
+    """Windows of one account, as many as one worker walks at once, and its key. None where nothing is to be walked, or
+    another thread of this process walks.
+    """
+    if not _walking.acquire(blocking=False):
+        yield None, []
+        return
     try:
-        yield found, claimed
+        yield _claimed()
     finally:
-        _walked_here.difference_update({found} if found else ())
+        _walking.release()
+
+
+def _claimed() -> tuple[int | None, list[SyncWindow]]:
+    due = walkable().due().order_by("next_attempt_at", "pk")
+    tried: list[int] = []
+    while row := due.exclude(run__resource__connection__in=tried).values_list("run__resource__connection").first():
+        tried.append(row[0])
+        if claimed := claim(row[0]):
+            return row[0], claimed
+    return None, []

@@ -7,13 +7,12 @@ import time
 from datetime import timedelta
 
 from django.db import IntegrityError, OperationalError, transaction
-from django.db import connection as database
 
 from common import rows
 from common.arrays import array
 from common.due import State, database_now
 from common.origin import Origin
-from connections import ingest, lanes, stored_events
+from connections import fence, ingest, lanes, stored_events
 from connections.incoming import Incoming, Outcome
 from connections.models import Connection, InboundEvent, SyncLogEntry
 from connections.refusals import is_own_doing
@@ -98,11 +97,10 @@ def _apply(events: list[InboundEvent]) -> None:
 
 def fenced(connection_id: int, epoch: int | None = None) -> Connection:
     """The connection, held against disconnecting until the transaction ends. Moved if it is not connected."""
-    with database.cursor() as cursor:
-        cursor.execute("select epoch from connections_connection where id = %s for share", [connection_id])
-        row = cursor.fetchone()
+    fence.hold_together(connection_id)
+    # A statement of its own: what the one that waits sees was so before it waited.
     connection = Connection.objects.filter(pk=connection_id).first()
-    if row is None or connection is None or not connection.is_connected or (epoch is not None and row[0] != epoch):
+    if connection is None or not connection.is_connected or epoch not in (None, connection.epoch):
         raise Moved
     return connection
 

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from common import encryption
 from common.due import State
-from connections import api, checks, historical, reconcile, rederiving, unread, webhooks
+from connections import api, checks, fence, historical, reconcile, rederiving, unread, webhooks
 from connections.models import (
     Connection,
     ConnectionStatus,
@@ -54,8 +54,8 @@ def connect(key: str, user: Any = None, *, name: str = "") -> Connection:
     with transaction.atomic():
         identity = {"source": "stripe", "account": found.id, "is_test": found.is_test}
         # Two pastes at once meet in one row. The first key makes its epoch 1.
-        Connection.objects.get_or_create(**identity, defaults={"name": found.name, "epoch": 0})
-        connection = Connection.objects.select_for_update(no_key=True).get(**identity)
+        made, _ = Connection.objects.get_or_create(**identity, defaults={"name": found.name, "epoch": 0})
+        connection = fence.hold_alone(made.pk)
         if connection.is_connected:
             raise SourceError(
                 f"{connection.name} is already connected. Use “Replace key” there to change its key.",
@@ -75,7 +75,7 @@ def replace_key(connection: Connection, key: str) -> Connection:
             code="other_account",
         )
     with transaction.atomic():
-        locked = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
+        locked = fence.hold_alone(connection.pk)
         _seal_key(locked, key.strip(), found)
         locked.epoch += 1
         if locked.state == Connection.State.AUTH_FAILED:
@@ -124,7 +124,7 @@ def add_resource(connection: Connection, choice: Choice, user: Any = None) -> Re
     webhooks.ensure(connection, {choice.kind: choice.events}, client=client)
     since = client.get("/v1/events", limit=1).answered_at
     with transaction.atomic():
-        connection = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
+        connection = fence.hold_alone(connection.pk)
         resource = connection.resources.filter(kind=choice.kind).first()
         if resource and resource.removed_at is None:
             return resource
@@ -177,6 +177,7 @@ def change_resource(resource: Resource, *, events: list[str], data: str) -> None
 def change_status_map(connection: Connection, status_map: dict[str, str]) -> None:
     """Read subscription statuses by another map. Recurring payments that exist follow, page by page, in a worker."""
     with transaction.atomic():
+        fence.hold_alone(connection.pk)
         Connection.objects.filter(pk=connection.pk).update(status_map=status_map)
         rederiving.begin(connection)
     connection.status_map = status_map
@@ -185,6 +186,7 @@ def change_status_map(connection: Connection, status_map: dict[str, str]) -> Non
 def remove_resource(resource: Resource) -> None:
     """Stop syncing a resource. What it brought stays; adding it again is possible at any time."""
     with transaction.atomic():
+        fence.hold_alone(resource.connection_id)
         Resource.objects.filter(pk=resource.pk, removed_at=None).update(removed_at=Now(), error="")
         historical.stop(resource, "The resource was disconnected.")
         SetupDraft.objects.filter(resource=resource, finished_at=None).delete()
@@ -209,7 +211,7 @@ def disconnect(connection: Connection) -> str:
             "Stripe did not let us delete the webhook endpoint. Delete it there yourself; its events are refused here."
         )
     with transaction.atomic():
-        locked = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
+        locked = fence.hold_alone(connection.pk)
         for resource in locked.resources.active():
             historical.stop(resource, "The account was disconnected.")
         locked.resources.active().update(removed_at=Now())
