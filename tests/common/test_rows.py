@@ -101,6 +101,31 @@ def test_generated_values_of_the_database_are_left_to_it() -> None:
     assert Activity.objects.get().recorded_at
 
 
+def test_a_body_is_read_when_somebody_looks_into_it() -> None:
+    connection = Connection.objects.create(account="acct_lazy", name="Lazy")
+    bodies: list[Any] = [{"a": [1, "ü"]}, None, []]
+    made = [RemoteObject(connection=connection, type="a", external_id=str(n), body=b) for n, b in enumerate(bodies)]
+    rows.insert(made)
+
+    def found() -> list[RemoteObject]:
+        return rows.read(RemoteObject.objects.order_by("pk"))
+
+    assert [row.body for row in found()] == bodies
+    first, second, _ = found()
+    assert "body" not in first.__dict__ and first.has({"a": [1, "ü"]}) and not first.has({"a": [1]})
+    assert second.has(None) and not second.has({})
+    other = found()[0]
+    # Keys in another order are the same object in another text.
+    assert not other.has({"b": 1}) and other.has({"a": [1, "ü"]})
+    other.body = {"new": True}
+    assert other.body == {"new": True} and other.has({"new": True})
+    # A row whose text nobody read keeps it when the rest is saved.
+    untouched = found()[0]
+    untouched.event_type = "x"
+    untouched.save()
+    assert RemoteObject.objects.get(pk=untouched.pk).body == bodies[0]
+
+
 @pytest.mark.parametrize("number", [2**53 + 1, 2**64, 10**30, -(10**25)])
 def test_numbers_of_any_length_stay_exact(number: int) -> None:
     assert loads(f'{{"amount": {number}}}') == {"amount": number}

@@ -14,11 +14,12 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from common.due import State
-from connections import historical, history_ends, history_windows, setup
+from connections import fence, historical, history_ends, history_windows, setup
 from connections.models import Connection, Resource, SyncLogEntry, SyncRun
 from connections.sources.base import SourceError
 from contacts.models import Contact
-from sandbox.stripe import SandboxAccount
+from sandbox.stripe import Sandbox, SandboxAccount
+from tests.connections.conftest import ROWS
 from tests.connections.imports import Start, audit, someone_waits_for_us, walk
 from tests.waiting import eventually
 
@@ -43,7 +44,7 @@ def test_a_change_while_a_page_is_written_stands(start: Start, change: Callable[
     page = threading.Thread(target=lambda: (historical.drain(seconds=0.001), database.close()))
     with transaction.atomic():
         # The page has read that the import runs, and now waits for the account.
-        Connection.objects.select_for_update(no_key=True).get(pk=run.resource.connection_id)
+        fence.hold_alone(run.resource.connection_id)
         page.start()
         eventually(someone_waits_for_us)
         assert change(run)
@@ -165,3 +166,27 @@ def test_two_workers_share_the_windows_of_an_account(start: Start) -> None:
         window.later(timedelta(0))
     assert len(history_windows.claim(account, mine=7)) == 1
     assert history_windows.claim(account, mine=8) == []
+
+
+def test_a_worker_walks_one_account_at_a_time(start: Start, stripe: Sandbox) -> None:
+    """Issue 4: each walk fills the memory that one worker may have; accounts take turns."""
+    mine = start(3)
+    other = stripe.account("other", local_webhooks=True)
+    other.play("grow", count=3)
+    stripe.discard()
+    resource = setup.add_resource(setup.connect(other.key), setup.default_choice("customer", "history_and_new", ROWS))
+    walked: list[int] = []
+
+    def second() -> None:
+        walked.append(historical.drain())
+        database.close()
+
+    with historical._an_account() as (account, claimed):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(30)
+        assert account == mine.resource.connection_id and claimed and walked == [0]
+        for window in claimed:
+            window.later(timedelta(0))
+    audit(walk(mine), 3)
+    assert walk(resource.runs.get()).state == "done"

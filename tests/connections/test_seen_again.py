@@ -12,6 +12,7 @@ from connections import remote_objects
 from connections.guard import Verdict
 from connections.models import Connection, RemoteObject
 from connections.sources.base import Json, ObjectState
+from connections.sources.stripe import cards, translate
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -43,6 +44,43 @@ def test_a_customer_seen_again_is_known_to_be_fresh(connection: Connection) -> N
     assert hold(connection, read("customer", {"email": "ada@mill.example"}, 1)) == [Verdict.HELD]
     assert RemoteObject.objects.get().as_of == NOON + timedelta(hours=1)
     assert hold(connection, read("customer", {"email": "ada@new.example"}, 2)) == [Verdict.TAKEN]
+
+
+def test_a_customer_seen_again_at_once_is_not_written_again(connection: Connection) -> None:
+    """Issue 4: each row of a list brings its customer."""
+    ada = read("customer", {"email": "ada@mill.example"})
+    hold(connection, ada)
+    written = RemoteObject.objects.extra(select={"version": "xmin::text"}).get().version
+    assert hold(connection, ada._replace(as_of=NOON + timedelta(minutes=9))) == [Verdict.HELD]
+    found = RemoteObject.objects.extra(select={"version": "xmin::text"}).get()
+    assert (found.version, found.as_of) == (written, NOON)
+    changed = ada._replace(as_of=NOON + timedelta(minutes=9), body={**ada.body, "email": "ada@new.example"})
+    assert hold(connection, changed) == [Verdict.TAKEN]
+
+
+def test_a_customer_is_the_same_whatever_comes_along_in_it() -> None:
+    """A list of subscriptions brings the card in the customer in the subscription, a list of customers its id."""
+    card = {"id": "pm_1", "object": "payment_method", "card": {"last4": "4242"}}
+    source = {"id": "card_1", "object": "card", "last4": "4444"}
+    plain = {
+        "id": "cus_1",
+        "object": "customer",
+        "invoice_settings": {"default_payment_method": "pm_1", "footer": None},
+    }
+    plain |= {"default_source": "card_1"}
+    full = plain | {"invoice_settings": {"default_payment_method": card, "footer": None}, "default_source": source}
+    subscription = {"id": "sub_1", "object": "subscription", "customer": full}
+    told = translate.from_row(subscription, NOON).states
+    assert {state.key: state.body for state in told} == {
+        "subscription:sub_1": subscription | {"customer": "cus_1"},
+        "customer:cus_1": plain,
+        "payment_method:pm_1": card,
+        "payment_method:card_1": cards.as_payment_method(source),
+    }
+    assert translate.from_row(plain, NOON).states[0].body == plain
+    # What is not held by itself stays where it stands.
+    bank = plain | {"default_source": {"id": "ba_1", "object": "bank_account"}}
+    assert translate.from_row(bank, NOON).states[0].body == bank
 
 
 def test_an_object_that_was_wished_for_is_news_though_the_same(connection: Connection) -> None:
