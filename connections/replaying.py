@@ -37,7 +37,7 @@ def replayable(chosen: dict[str, str]) -> QuerySet[SyncLogEntry]:
         replays=OuterRef("replay"),
         body__isnull=False,
         connection__in=Connection.objects.connected(),
-    ).exclude(state__in=[State.DUE, State.RUNNING])
+    ).exclude(stored_events.in_hand())
     return rows.filter(Exists(event)).order_by()
 
 
@@ -48,7 +48,7 @@ def replayable_events(type_: str, since: datetime | None) -> QuerySet[InboundEve
         events = events.filter(type=type_)
     if since:
         events = events.filter(occurred_at__gte=since)
-    return events.exclude(state__in=[State.DUE, State.RUNNING])
+    return events.exclude(stored_events.in_hand())
 
 
 def begin_events(type_: str, since: datetime | None, found: int) -> BulkReplay:
@@ -80,7 +80,7 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
         if not claimed:
             break
         replay: BulkReplay = claimed[0]
-        if InboundEvent.objects.filter(state=State.DUE)[: MOST_DUE + 1].count() > MOST_DUE:
+        if _is_full():
             replay.later(_PAUSE)
             break
         while replay.state == State.RUNNING and time.monotonic() < ends and _page(replay):
@@ -117,10 +117,15 @@ def _page(replay: BulkReplay) -> bool:
             lease_until=Now() + LEASE if more else None,
             finished_at=None if more else Now(),
         )
-    if more and InboundEvent.objects.filter(state=State.DUE)[: MOST_DUE + 1].count() > MOST_DUE:
+    if more and _is_full():
         replay.later(_PAUSE)
         replay.state = State.DUE
     return True
+
+
+def _is_full() -> bool:
+    """Is so much due in the inbox that more has to wait? What failed and is tried again later keeps nothing back."""
+    return InboundEvent.objects.due()[: MOST_DUE + 1].count() > MOST_DUE
 
 
 def _next_rows(replay: BulkReplay) -> list[tuple[int, int]]:

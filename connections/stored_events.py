@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models import F, Q
+from django.db.models.functions import Least, Now
 
 from common.due import State
 from common.origin import Origin
@@ -72,21 +72,31 @@ def replay(events: Iterable[InboundEvent]) -> int:
 
 
 def replay_ids(ids: list[int]) -> int:
-    """The same for events known to have a body."""
-    return (
-        InboundEvent.objects.filter(pk__in=ids)
-        .exclude(state__in=[State.RUNNING, State.DUE])
-        .update(
-            state=State.DUE,
-            replays=F("replays") + 1,
-            claims=0,
-            attempts=0,
-            waits_for=[],
-            next_attempt_at=Now(),
-            last_error_code="",
-            last_error="",
-        )
+    """The same for events known to have a body.
+
+    One that is to be tried again by itself is tried now, with the whole schedule before it again; its row in the log
+    stays the one that its first failure left. What is worked on, or due, is left alone.
+    """
+    chosen = InboundEvent.objects.filter(pk__in=ids)
+    hurried = chosen.filter(state=State.DUE, next_attempt_at__gt=Now()).update(
+        next_attempt_at=Now(), attempts=Least("attempts", 1)
     )
+    begun = chosen.exclude(state__in=[State.RUNNING, State.DUE]).update(
+        state=State.DUE,
+        replays=F("replays") + 1,
+        claims=0,
+        attempts=0,
+        waits_for=[],
+        next_attempt_at=Now(),
+        last_error_code="",
+        last_error="",
+    )
+    return hurried + begun
+
+
+def in_hand() -> Q:
+    """Condition of events that are worked on, or are about to be, without anybody's asking."""
+    return Q(state=State.RUNNING) | Q(state=State.DUE, next_attempt_at__lte=Now())
 
 
 def release(connection: Connection, keys: Iterable[str]) -> None:

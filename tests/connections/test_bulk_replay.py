@@ -103,6 +103,35 @@ def test_what_arrives_meanwhile_comes_first(connection: Connection, monkeypatch:
     assert InboundEvent.objects.filter(replays=1).count() == 20
 
 
+def test_what_waits_for_its_next_try_keeps_nothing_back_and_is_tried_when_asked(
+    marketer_client: Client, connection: Connection, monkeypatch: Any
+) -> None:
+    """A fault is mended: of what it made fail some is set aside, the rest is to be tried in hours."""
+    monkeypatch.setattr(replaying, "MOST_DUE", 5)
+    set_aside(connection, 6, first=10)
+    in_hours = {"state": State.DUE, "attempts": 8, "next_attempt_at": Now() + timedelta(hours=4)}
+    InboundEvent.objects.update(**in_hours)
+    SyncLogEntry.objects.update(result="failed")
+    set_aside(connection, 1)
+    replaying.begin({"result": "dead"}, 1, None)
+    replaying.drain()
+    inbox.drain()
+    assert BulkReplay.objects.get().replayed == 1 and Contact.objects.count() == 1
+
+    entry = SyncLogEntry.objects.filter(result="failed").first()
+    assert entry
+    assert "in the queue already" not in marketer_client.post(f"/apps/stripe/log/{entry.pk}/replay/").content.decode()
+    InboundEvent.objects.filter(pk=entry.inbound_id).update(body=b"{")
+    inbox.drain()
+    assert InboundEvent.objects.get(pk=entry.inbound_id).attempts == 2, "the schedule begins anew"
+    replaying.begin({"result": "failed"}, 5, None)
+    replaying.drain()
+    inbox.drain()
+    assert Contact.objects.count() == 6
+    rows = SyncLogEntry.objects.exclude(event_id="evt_0").values_list("result", "replay")
+    assert sorted(rows) == [("created", 0)] * 5 + [("dead", 0)], "the rows of their failures are written over"
+
+
 def test_a_worker_that_dies_on_the_way_repeats_no_page(connection: Connection, monkeypatch: Any) -> None:
     monkeypatch.setattr(replaying, "PAGE", 10)
     set_aside(connection, 30)
