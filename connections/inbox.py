@@ -6,11 +6,11 @@ import logging
 import time
 from datetime import timedelta
 
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 
 from common import rows
 from common.arrays import array
-from common.due import State, database_now
+from common.due import MAX_CLAIMS, State, database_now
 from common.origin import Origin
 from connections import fence, ingest, lanes, stored_events
 from connections.incoming import Incoming, Outcome
@@ -74,10 +74,21 @@ def work(events: list[InboundEvent]) -> None:
         return
 
 
-@transaction.atomic
 def _release_expired() -> None:
-    """One that is set aside has its row in the log from the same moment on: Replay and Dismiss are found by it."""
-    for pk in InboundEvent.objects.release_expired():
+    """Those that took too many workers along each for itself: nothing that is wrong with one holds up the others."""
+    events = InboundEvent.objects.get_queryset()
+    for pk in list(events.expired().filter(claims__gte=MAX_CLAIMS).values_list("pk", flat=True)):
+        try:
+            _set_aside(pk)
+        except DatabaseError:
+            logger.exception("An event could not be set aside", extra={"event": pk})
+    events.filter(claims__lt=MAX_CLAIMS).release_expired()
+
+
+@transaction.atomic
+def _set_aside(pk: int) -> None:
+    """It has its row in the log from the same moment on: Replay and Dismiss are found by it."""
+    if InboundEvent.objects.get_queryset().filter(pk=pk).release_expired():
         event = InboundEvent.objects.get(pk=pk)
         stored_events.log_failure(
             event, State.DEAD, "The worker stopped each time it worked on this event. It is set aside."
@@ -172,6 +183,9 @@ def _isolate(events: list[InboundEvent], error: Exception) -> None:
     reason = str(error) if unreadable else "Millrace could not apply this event. It is kept and tried again."
     logger.exception("An event could not be applied", extra={"event_id": event.event_id}, exc_info=error)
     with transaction.atomic():
+        if not _still_mine(events):
+            # Whoever has it now tells what becomes of it.
+            return
         code = "unparsable" if unreadable else type(error).__name__
         state = event.failed(code=code, error=f"{type(error).__name__}: {error}"[:500], permanent=unreadable)
         if state == State.DEAD and not unreadable:

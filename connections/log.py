@@ -39,8 +39,8 @@ def reserve_ids(count: int) -> list[int]:
 
 def ids_for(events: list[InboundEvent | None]) -> list[int]:
     """A primary key each: that of the row an event's earlier attempt left, else a new one."""
-    # Only a failure that was counted has left a row.
-    tried = [event.pk for event in events if event and event.attempts]
+    # A failure that was counted has left a row; where a worker was lost there may be one, too.
+    tried = [event.pk for event in events if event and (event.attempts or event.claims > 1)]
     left = (
         {
             (entry.inbound_id, entry.replay): entry.pk

@@ -147,6 +147,41 @@ def test_a_frozen_worker_writes_nothing_after_its_lease(store: Store) -> None:
     assert SyncLogEntry.objects.count() == 3
 
 
+def test_a_frozen_worker_that_fails_tells_nothing_of_what_is_no_longer_its_own(store: Store) -> None:
+    """Row 40: or else whoever has the event now would find a row where its own belongs."""
+    store(*many(1, customers=1))
+    [frozen] = InboundEvent.objects.claim(1)
+    InboundEvent.objects.update(lease_until=Now() - timedelta(seconds=1))
+    InboundEvent.objects.release_expired()
+    taken = InboundEvent.objects.claim(1)
+    frozen.body = b"{"
+    inbox.work([frozen])
+    assert not SyncLogEntry.objects.exists()
+    inbox.work(taken)
+    assert SyncLogEntry.objects.get().result == "created"
+
+
+def test_what_cannot_be_set_aside_holds_nothing_up(store: Store) -> None:
+    """Row 39: its row in the log is refused, or is there already; the others are worked."""
+    store(*many(2, customers=2))
+    lost = InboundEvent.objects.filter(event_id="evt_0")
+    lost.update(state=State.RUNNING, claims=MAX_CLAIMS, lease_until=Now() - timedelta(seconds=1))
+    table = "alter table connections_synclogentry"
+    with database.cursor() as cursor:
+        cursor.execute(f"{table} add constraint refused check (result <> 'dead')")
+    try:
+        inbox.drain()
+    finally:
+        with database.cursor() as cursor:
+            cursor.execute(f"{table} drop constraint refused")
+    assert dict(InboundEvent.objects.values_list("event_id", "state")) == {"evt_0": "running", "evt_1": "done"}
+    SyncLogEntry.objects.create(
+        connection=lost.get().connection, inbound=lost.get(), via="webhook", result="failed", occurred_at=Now()
+    )
+    inbox.drain()
+    assert SyncLogEntry.objects.get(inbound=lost.get()).result == lost.get().state == "dead"
+
+
 def test_one_bad_record_fails_alone(store: Store, connection: Connection) -> None:
     """A record that cannot be applied is isolated from its batch, retried by schedule, and at last set aside."""
     events = many(30, customers=30)
