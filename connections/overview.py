@@ -26,13 +26,11 @@ from connections.account_checks import AccountCheck
 from connections.lag import Lag
 from connections.log_counts import Today
 from connections.models import Connection, InboundEvent, Resource, SetupDraft, SyncLogEntry
+from connections.models.bulk_replay import COUNTED
 from connections.overdue import Overdue
 from connections.resource_lines import ResourceLine, has_endpoint_trouble
 from connections.sources.stripe.events import RESOURCES
 from connections.sources.stripe.listing import PERMISSIONS
-
-# Counting a long log exactly would cost more than the number is worth.
-COUNTED = 10_000
 
 
 @dataclass
@@ -167,15 +165,16 @@ def unfinished() -> list[Unfinished]:
 
 def log_size(found: list[Account] | None = None) -> str:
     """How long the log is. No query beside accounts that were read."""
-    return _counted(found[0].log_rows) if found else counted(SyncLogEntry.objects.all())
+    return number_text(found[0].log_rows) if found else counted(SyncLogEntry.objects.all())
 
 
 def counted(rows: QuerySet[Any]) -> str:
     """How many rows, exactly up to COUNTED: «2,492» or «10,000+». The one way in which the app's pages count."""
-    return _counted(rows.order_by()[: COUNTED + 1].count())
+    return number_text(rows.order_by()[: COUNTED + 1].count())
 
 
-def _counted(number: int) -> str:
+def number_text(number: int) -> str:
+    """The same of a number that was counted no further than one more than COUNTED."""
     return f"{COUNTED:,}+" if number > COUNTED else f"{number:,}"
 
 

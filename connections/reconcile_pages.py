@@ -9,12 +9,10 @@ from django.db.models import Exists, JSONField, OuterRef
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
-from common.due import State
-from connections import history_pages, polling, reconcile_writes, remote_objects, webhooks
+from connections import history_pages, polling, reconcile_writes, remote_objects, under_way, webhooks
 from connections.models import (
     Connection,
     ConnectionStatus,
-    InboundEvent,
     RemoteObject,
     Resource,
     Sighting,
@@ -33,7 +31,6 @@ ONE_BY_ONE = 20
 # Our clock and Stripe's may differ a little: what we heard of this lately needs no look.
 _CLOCKS = timedelta(minutes=2)
 _STATUS = KeyTextTransform("status", Cast("body", JSONField()))
-_UNDER_WAY = (State.DUE, State.RUNNING, State.WAITING, State.HELD)
 
 
 def compare(client: Client, window: SyncWindow, run: SyncRun) -> None:
@@ -137,10 +134,9 @@ def _untold(run: SyncRun, differing: list[Translation]) -> list[Translation]:
     if ConnectionStatus.objects.values_list("polled_at", flat=True).get(pk=connection.pk) == before:
         raise SourceError("Stripe did not list its events. We try again.", permanent=False, code="unavailable")
     ids = [t.record.object_id for t in differing if t.record]
-    told = InboundEvent.objects.filter(connection=connection, state__in=_UNDER_WAY, object_id__in=ids)
-    under_way = set(told.values_list("object_id", flat=True))
+    told = under_way.object_ids(connection=connection, object_id__in=ids)
     # What was applied since the page was read is no difference any more.
-    return _differing(run, [t for t in differing if t.record and t.record.object_id not in under_way])
+    return _differing(run, [t for t in differing if t.record and t.record.object_id not in told])
 
 
 def _unseen_page(

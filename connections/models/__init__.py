@@ -1,5 +1,6 @@
 """Accounts we are connected to, what is synced from them, and every step of that."""
 
+from connections.models.bulk_replay import BulkReplay
 from connections.models.connection import (
     Connection,
     ConnectionStatus,
@@ -11,7 +12,7 @@ from connections.models.connection import (
 from connections.models.inbound_event import InboundEvent
 from connections.models.rederivation import FailedDerivation, Rederivation, Underived
 from connections.models.remote_object import RemoteObject
-from connections.models.sync import BulkReplay, LogCount, Sighting, SyncLogEntry, SyncRun, SyncWindow
+from connections.models.sync import LogCount, Sighting, SyncLogEntry, SyncRun, SyncWindow
 
 __all__ = [
     "BulkReplay",

@@ -50,6 +50,7 @@ class InboundEvent(DueRow):
             models.Index(
                 fields=["connection", "occurred_at"], name="inbound_waiting", condition=models.Q(state=State.WAITING)
             ),
+            models.Index(fields=["next_attempt_at", "id"], name="inbound_held", condition=models.Q(state=State.HELD)),
             models.Index(fields=["connection", "-received_at"], name="inbound_newest"),
             models.Index(fields=["connection", "-received_at"], name="inbound_missed", condition=models.Q(missed=True)),
         ]

@@ -188,41 +188,6 @@ class LogCount(models.Model):
         return f"{self.day} {self.resource_kind} {self.result}: {self.number}"
 
 
-class BulkReplay(DueRow):
-    """A wish to apply again every event that a filter of the log shows, done page by page.
-
-    `filter` is the log's address; `until_id` the newest row that existed when somebody said yes; `after_id` the cursor,
-    which commits with the page before it.
-    """
-
-    filter = models.JSONField(default=dict)
-    found = models.PositiveIntegerField(help_text="as told to whoever said yes")
-    replayed = models.PositiveIntegerField(default=0)
-    until_id = models.BigIntegerField()
-    after_id = models.BigIntegerField(default=0)
-    started_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
-    )
-    started_at = models.DateTimeField(db_default=Now())
-    finished_at = models.DateTimeField(null=True, blank=True)
-
-    objects = DueManager()
-
-    class Meta:
-        indexes = [
-            models.Index(
-                fields=["next_attempt_at"], name="bulk_replay_open", condition=Q(state__in=[State.DUE, State.RUNNING])
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"Replay of {self.found} events"
-
-    @property
-    def is_open(self) -> bool:
-        return self.finished_at is None
-
-
 class SyncLogEntry(models.Model):
     """What one event or one history record did, in words: one row each, replays one more each."""
 
@@ -275,6 +240,9 @@ class SyncLogEntry(models.Model):
             models.Index(fields=["contact", "-id"], name="log_by_contact"),
             models.Index(fields=["worked_at"], name="log_by_time"),
             models.Index(fields=["connection", "-id"], name="log_trouble", condition=Q(result__in=["failed", "dead"])),
+            # Pages lead to these rows, and where a webhook brings the events they are few.
+            models.Index(fields=["connection", "-id"], name="log_polled", condition=Q(via="poll")),
+            models.Index(fields=["-id"], name="log_replayed", condition=Q(via="replay")),
         ]
 
     def __str__(self) -> str:

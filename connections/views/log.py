@@ -12,15 +12,15 @@ from django.views.decorators.http import require_safe
 
 from common.due import State
 from common.htmx import render_fragment_or_page
-from connections import log_entries, log_lines, overview
+from connections import log_entries, log_lines, overview, under_way
 from connections.filters import LogFilter
 from connections.health import attention
-from connections.models import BulkReplay, Connection, FailedDerivation, InboundEvent, Rederivation, SyncLogEntry
+from connections.models import BulkReplay, Connection, FailedDerivation, Rederivation, SyncLogEntry
+from connections.models.bulk_replay import COUNTED
 from connections.sources.stripe.events import EVENTS
 from users.roles import role_required
 
 PAGE = 50
-WAITING = [State.DUE, State.RUNNING, State.WAITING, State.HELD]
 
 
 @require_safe
@@ -33,7 +33,7 @@ def log(request: HttpRequest) -> HttpResponseBase:
         **frame(request),
         "filter": chosen,
         "event_types": sorted(EVENTS),
-        "waiting_count": overview.counted(waiting_events()),
+        "waiting_count": _waiting_count(),
         "bulk_replays": BulkReplay.objects.get_queryset().filter(finished_at=None).order_by("pk"),
     }
     return render_fragment_or_page(request, "connections/log.html", "connections/_log.html", context)
@@ -46,14 +46,13 @@ def waiting(request: HttpRequest) -> HttpResponseBase:
 
     `?account=ID`: of one account.
     """
-    events = waiting_events()
     account = request.GET.get("account", "")
-    if account.isascii() and account.isdigit() and len(account) < 19:
-        events = events.filter(connection=int(account))
-    rows = list(events.select_related("connection").defer("body").order_by("next_attempt_at", "pk")[: PAGE + 1])
+    of_one = account.isascii() and account.isdigit() and len(account) < 19
+    which = {"connection": int(account)} if of_one else {}
+    rows = under_way.next_tried(PAGE + 1, **which)
     context = {
         "waiting": [log_lines.WaitingLine(event) for event in rows[:PAGE]],
-        "waiting_count": overview.counted(events),
+        "waiting_count": _waiting_count(**which),
         "is_cut": len(rows) > PAGE,
         "shown": PAGE,
     }
@@ -87,8 +86,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def waiting_events() -> QuerySet[Any]:
-    return InboundEvent.objects.filter(state__in=WAITING)
+def _waiting_count(**which: int) -> str:
+    return overview.number_text(under_way.counted(COUNTED + 1, **which))
 
 
 def _page(request: HttpRequest, entries: QuerySet[SyncLogEntry]) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from common.due import State
 from common.htmx import is_fragment, render_fragment_or_page
-from connections import log_entries, log_lines, replaying, retention, stored_events
+from connections import log_entries, log_lines, overview, replaying, retention, stored_events
 from connections.filters import LogFilter
 from connections.models import BulkReplay, InboundEvent, SyncLogEntry
+from connections.models.bulk_replay import COUNTED
 from users import audit
 from users.roles import role_required
 
@@ -63,10 +64,16 @@ def replay_selection(request: HttpRequest) -> HttpResponseBase:
     """Ask first, then apply again every event the filter shows. The filter is the address."""
     chosen = _kept(request.GET)
     rows = replaying.replayable(chosen)
-    found = rows.count()
+    found = rows[: COUNTED + 1].count()
     back = reverse("connections:log") + "?" + urlencode(chosen)
     if request.method != "POST":
-        context = {"count": found, "back": back, "is_set": bool(chosen), "at_once": replaying.PAGE}
+        context = {
+            "count": found,
+            "shown": overview.number_text(found),
+            "back": back,
+            "is_set": bool(chosen),
+            "at_once": replaying.PAGE,
+        }
         return render_fragment_or_page(
             request, "connections/replay_selection.html", "connections/_replay_selection.html", context
         )
@@ -84,8 +91,10 @@ def replay_selection(request: HttpRequest) -> HttpResponseBase:
 def _begin(request: HttpRequest, chosen: dict[str, str], found: int) -> HttpResponseBase:
     with transaction.atomic():
         bulk = replaying.begin(chosen, found, request.user)
-        audit.record(request, "replayed events", f"{found} events", filter=chosen)
-    messages.success(request, f"{found:,} events are applied again, page by page. You can leave this page.")
+        audit.record(request, "replayed events", f"{overview.number_text(found)} events", filter=chosen)
+    messages.success(
+        request, f"{overview.number_text(found)} events are applied again, page by page. You can leave this page."
+    )
     return redirect("connections:bulk-replay", pk=bulk.pk)
 
 
