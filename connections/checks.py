@@ -16,6 +16,8 @@ from connections.sources.base import SourceError
 
 logger = logging.getLogger(__name__)
 EVERY = timedelta(hours=1)
+# Where Stripe could not be asked: when we look again, and how long nobody is told, as deliveries may well come in.
+AGAIN, PATIENCE = timedelta(minutes=1), timedelta(hours=3)
 
 
 def drain() -> int:
@@ -28,9 +30,12 @@ def drain() -> int:
 
 
 def check(connection: Connection) -> str:
-    """Bring the endpoint in step and remember what stands in the way. Returns that, in words, or ""."""
+    """Bring the endpoint in step and remember what stands in the way. Returns that, in words, or "".
+
+    That Stripe could not be asked is no fault of the endpoint; it is remembered only after a while.
+    """
     before, asked = connection.endpoint_id, set(connection.endpoint_events)
-    error = mended = ""
+    error, mended, passes = "", "", False
     try:
         mended = webhooks.ensure(connection)
     except webhooks.EndpointCap as cap:
@@ -45,13 +50,13 @@ def check(connection: Connection) -> str:
         return rekeyed.message
     except SourceError as refusal:
         api.note(connection, refusal)
-        error = refusal.message
+        error, passes = refusal.message, not refusal.permanent
     if _was_disconnected(connection):
         return ""
-    if error:
-        webhooks.current(connection).update(endpoint_error=error)
     status = ConnectionStatus.objects.filter(pk=connection.pk)
-    status.update(checked_at=Now())
+    status.update(**({"next_check_at": Now() + AGAIN} if passes else {"checked_at": Now()}))
+    if error and (not passes or _not_seen_for_long(connection)):
+        webhooks.current(connection).update(endpoint_error=error)
     if mended or connection.endpoint_id != before or set(connection.endpoint_events) - asked:
         # Events of the time without an endpoint, or without being asked for, are not sent again.
         polling.soon(connection)
@@ -59,6 +64,15 @@ def check(connection: Connection) -> str:
         status.update(mended=mended, mended_at=Now())
         reconcile.soon(connection)
     return error
+
+
+def _not_seen_for_long(connection: Connection) -> bool:
+    """Has Stripe said nothing of the endpoint for hours? Where it was not asked yet, since the account is connected."""
+    here = Connection.objects.filter(pk=connection.pk)
+    return here.filter(
+        Q(connected_at__isnull=True) | Q(connected_at__lt=Now() - PATIENCE),
+        Q(status__checked_at__isnull=True) | Q(status__checked_at__lt=Now() - PATIENCE),
+    ).exists()
 
 
 def soon(connection: Connection) -> None:

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from connections import api, checks, setup
+from connections.health import attention
 from connections.models import Connection, ConnectionStatus, Resource
 from contacts.models import Contact
 from sandbox.stripe import Sandbox, SandboxAccount
@@ -112,3 +113,30 @@ def test_a_wish_to_poll_outlives_an_address_that_is_refused(
     page = marketer_client.post(f"/apps/stripe/accounts/{connection.pk}/repair/", follow=True).content.decode()
     assert "still polls" in page and "in step with Stripe" not in page
     assert Connection.objects.get(pk=connection.pk).delivery == "polling"
+
+
+def test_a_moment_in_which_stripe_cannot_be_asked_is_no_fault_of_the_webhook(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Connect, marketer_client: Client
+) -> None:
+    """Deliveries come in all the while. It is looked at again in a minute, and told when it has lasted for hours."""
+    connection = connect("customer").connection
+    work()
+    ConnectionStatus.objects.update(next_check_at=Now())
+    stripe.faults(path="/v1/webhook_endpoints", count=0, status=500)
+    checks.drain()
+    soon = Now() + timedelta(minutes=2)
+    assert Connection.objects.get().endpoint_error == "" and attention(None) == 0
+    assert ConnectionStatus.objects.filter(next_check_at__gt=Now(), next_check_at__lt=soon).exists()
+    # Who asks is answered.
+    page = marketer_client.post(f"/apps/stripe/accounts/{connection.pk}/repair/", follow=True).content.decode()
+    assert "cannot be reached" in page and Connection.objects.get().endpoint_error == ""
+
+    Connection.objects.update(connected_at=Now() - timedelta(hours=4))
+    ConnectionStatus.objects.update(checked_at=Now() - timedelta(hours=4), next_check_at=Now(), throttled_until=None)
+    checks.drain()
+    assert "cannot be reached" in Connection.objects.get().endpoint_error and attention(None) == 1
+    stripe.clear_faults()
+    ConnectionStatus.objects.update(next_check_at=Now(), throttled_until=None)
+    checks.drain()
+    assert Connection.objects.get().endpoint_error == "" and attention(None) == 0
+    assert ConnectionStatus.objects.filter(next_check_at__gt=soon).exists()
