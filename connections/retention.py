@@ -2,7 +2,7 @@
 
 Payloads go after 30 days, finished events after 45, log rows after 400 (they say why a contact has a value). What is
 set aside stays until a person decides; what ends after more than 30 days loses its payload as it ends. What is held for
-a disconnected account is of no use after 30 days: connecting again begins at that moment.
+a disconnected account, or waits there for an object, is of no use after 30 days: connecting again begins anew.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ def empty_old(events: QuerySet[InboundEvent]) -> int:
 
 
 def _let_go(connection: Connection, before: datetime, ends: float) -> int:
-    """End events that were held since a disconnection; only here few old ones are left to look through."""
-    held = InboundEvent.objects.filter(connection=connection, received_at__lt=before, state=State.HELD)
+    """End what a disconnection left unfinished; only here few old ones are left to look through."""
+    unfinished = (State.HELD, State.WAITING)
+    held = InboundEvent.objects.filter(connection=connection, received_at__lt=before, state__in=unfinished)
     let_go = 0
     while time.monotonic() < ends:
         page = held.filter(pk__in=list(held.order_by("received_at").values_list("pk", flat=True)[:PAGE]))

@@ -93,11 +93,13 @@ def test_what_is_held_for_a_disconnected_account_is_not_held_for_ever(connection
     setup.disconnect(connection)
     received(connection, 2, days=31, state=State.HELD)
     received(connection, 1, days=29, state=State.HELD)
+    received(connection, 1, days=31, state=State.WAITING)
+    received(connection, 1, days=29, state=State.WAITING)
     retention.clear_old()
     assert sorted(InboundEvent.objects.values_list("state", "body")) == [
         ("held", b"{}"),
-        ("ignored", None),
-        ("ignored", None),
+        *[("ignored", None)] * 3,
+        ("waiting", b"{}"),
     ]
 
 
