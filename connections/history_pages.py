@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from connections import mapping
-from connections.models import RemoteObject, SyncLogEntry, SyncRun, SyncWindow
+from django.db.models import Q
+
+from connections import mapping, unread
+from connections.models import Connection, RemoteObject, SyncLogEntry, SyncRun, SyncWindow
 from connections.sources.base import Json, ObjectState, SourceError, Translation
 from connections.sources.stripe import shapes, translate
 from connections.sources.stripe.client import PAGE, Client
@@ -76,31 +78,51 @@ def refuse_repetition(rows: list[Json], has_more: bool, after_id: str, after: da
 
 
 def behind(client: Client, run: SyncRun, found: list[Translation], came: set[str]) -> list[Translation]:
-    """The objects that a mapping follows from these rows, read one by one: those that neither came nor are held."""
+    """The objects that a mapping follows from these rows, read one by one: those that neither came nor are held.
+
+    Those that the key may not read are left out, which says nothing of them: who writes the rows wishes for them.
+    """
     keys_read = mapping.keys(run.resource.mapping.rows) if run.resource.mapping else set()
     needed = {key for t in found if t.record for key in translate.needs(t.record.after, keys_read)} - came
     if not needed:
         return []
     kinds = {key.partition(":")[0] for key in needed}
-    held = {
-        row.key
-        for row in RemoteObject.objects.filter(
-            connection=run.resource.connection,
-            type__in=kinds,
-            external_id__in={key.partition(":")[2] for key in needed},
-            body__isnull=False,
-        )
-    }
-    return [_one(client, key) for key in sorted(needed - held)]
+    rows = RemoteObject.objects.filter(
+        # Held, or asked for in vain.
+        ~Q(body=None) | ~Q(wanted_error=""),
+        connection=run.resource.connection,
+        type__in=kinds,
+        external_id__in={key.partition(":")[2] for key in needed},
+    )
+    known = {f"{kind}:{external_id}" for kind, external_id in rows.values_list("type", "external_id")}
+    return _read(client, run.resource.connection, sorted(needed - known))
+
+
+def _read(client: Client, connection: Connection, keys: list[str]) -> list[Translation]:
+    found: list[Translation] = []
+    refused: set[str] = set()
+    for key in keys:
+        kind = key.partition(":")[0]
+        if kind in refused:
+            continue
+        try:
+            found.append(_one(client, key))
+        except SourceError as error:
+            if error.code != "permission":
+                raise
+            refused.add(kind)
+            if error.permission:
+                unread.note_lacking(connection, error.permission)
+    return found
 
 
 def _one(client: Client, key: str) -> Translation:
-    """An object on its own. One that is not to be had is a tombstone, so nobody waits for it."""
+    """An object on its own. One that does not exist is a tombstone, so nobody waits for it."""
     kind, _, external_id = key.partition(":")
     try:
         answer = client.get(f"/v1/{kind}s/{external_id}")
     except SourceError as error:
-        if error.code not in ("resource_missing", "permission"):
+        if error.code != "resource_missing":
             raise
         body: Json = {"id": external_id, "object": kind, "deleted": True}
         return Translation((ObjectState(kind, external_id, datetime.now(UTC), body, deleted=True, fetched=True),), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,10 +13,12 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 
-from connections import fetching, inbox, unread
+from connections import fetching, inbox, rederiving, underived_pages, unread
 from connections.models import Connection, FailedDerivation, InboundEvent, RemoteObject, Resource, SyncLogEntry
 from contacts.models import Contact
+from recurring_payments.models import RecurringPayment
 from sandbox.stripe import Sandbox, SandboxAccount
+from tests.connections.imports import audit, walk
 from tests.connections.test_app_pages import APP, text
 from tests.connections.test_guard import START, event
 
@@ -100,6 +103,35 @@ def test_what_is_granted_later_is_read_then(
     assert RemoteObject.objects.get(external_id=customer["id"]).body["phone"] == "truth"
     assert not unread.refused().exists() and Connection.objects.get().missing_permissions == []
     assert "could not be read from Stripe" not in text(marketer_client, APP)
+
+
+def test_an_import_takes_what_may_not_be_read_for_no_deletion(
+    account: SandboxAccount, stripe: Sandbox, connect: Callable[..., Resource], marketer_client: Client
+) -> None:
+    """The right is named; once it is given, what was left out is read and shows."""
+    product = account.play("add_product", name="Mill Pro")
+    price = account.play("add_price", product=product["id"], unit_amount=900, currency="eur", interval="month")
+    account.subscribe(None, prices=[price["id"]], at=int(time.time()) - 9000)
+    account.subscribe(None, prices=[price["id"]], at=int(time.time()) - 900_000)
+    stripe.discard()
+    refusal = "Having the 'rak_product_read' permission would allow this request."
+    stripe.faults(path="/v1/products/", count=0, status=403, message=refusal)
+    rows = [{"from": ["email"], "to": "email"}, {"from": ["product.name"], "to": "phone"}]
+    run = walk(connect("subscription", sync="history_and_new", rows=rows).runs.get())
+    audit(run, 2)
+    key = f"product:{product['id']}"
+    assert set(SyncLogEntry.objects.values_list("warnings__0", flat=True)) == {f"Not read yet, so left empty: {key}."}
+    settle()
+    underived_pages.drain()
+    settle()
+    assert "rak_product_read" in text(marketer_client, APP)
+    assert not RecurringPayment.objects.filter(line_item_names__contains=["Mill Pro"]).exists()
+
+    stripe.clear_faults()
+    marketer_client.post(reverse("connections:read-again", args=[Connection.objects.get().pk]))
+    settle()
+    rederiving.drain()
+    assert RecurringPayment.objects.filter(line_item_names__contains=["Mill Pro"]).count() == 2
 
 
 def test_any_state_replaces_what_stands_in_for_an_object_never_read(
