@@ -46,14 +46,9 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     fetched = 0
     for connection in Connection.objects.usable():
         while time.monotonic() < ends and not rate_limit.throttled(connection) and (rows := _claim(connection)):
-            try:
-                for row in rows:
-                    if not _fetch(connection, row):
-                        break
-                    fetched += 1
-            except api.Rekeyed:
-                # The next look asks with the new key.
-                _put_back(rows)
+            count = _fetch_each(connection, rows)
+            fetched += count
+            if count < len(rows):
                 break
     return fetched
 
@@ -61,6 +56,22 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
 def due() -> QuerySet[RemoteObject]:
     """Objects that could be fetched now."""
     return RemoteObject.objects.filter(wanted_at__lte=Now(), connection__state=Connection.State.ACTIVE)
+
+
+def _fetch_each(connection: Connection, rows: list[RemoteObject]) -> int:
+    """Ask for one after the other until the whole connection has to wait. Returns how many were asked for: who comes
+    after them has no part in the refusal, and waits no longer than the connection does.
+    """
+    for place, row in enumerate(rows):
+        try:
+            if _fetch(connection, row):
+                continue
+            _put_back(rows[place + 1 :])
+        except api.Rekeyed:
+            # The next look asks with the new key, also for what came too late to be stored.
+            _put_back(rows)
+        return place
+    return len(rows)
 
 
 def _claim(connection: Connection) -> list[RemoteObject]:

@@ -14,7 +14,15 @@ from django.test import Client
 from django.urls import reverse
 
 from connections import fetching, inbox, rederiving, underived_pages, unread
-from connections.models import Connection, FailedDerivation, InboundEvent, RemoteObject, Resource, SyncLogEntry
+from connections.models import (
+    Connection,
+    ConnectionStatus,
+    FailedDerivation,
+    InboundEvent,
+    RemoteObject,
+    Resource,
+    SyncLogEntry,
+)
 from contacts.models import Contact
 from recurring_payments.models import RecurringPayment
 from sandbox.stripe import Sandbox, SandboxAccount
@@ -181,6 +189,23 @@ def test_an_answer_that_is_none_is_not_asked_for_for_ever(
     RemoteObject.objects.filter(external_id=customer["id"]).update(wanted_attempts=fetching.ENOUGH - 1, wanted_at=Now())
     settle()
     assert states() == {"done"} and unread.refused().get().external_id == customer["id"]
+
+
+def test_a_refusal_of_a_moment_holds_up_no_other_object(
+    account: SandboxAccount, connect: Callable[..., Resource], stripe: Sandbox
+) -> None:
+    connection = connect("customer").connection
+    ids = [account.create_customer(email=f"c{number}@mill.example")["id"] for number in range(3)]
+    for external_id in ids:
+        RemoteObject.objects.create(connection=connection, type="customer", external_id=external_id, wanted_at=Now())
+    stripe.faults(path="/v1/customers/", status=500, count=1)
+    fetching.drain()
+    refused, *others = RemoteObject.objects.filter(external_id__in=ids).order_by("pk")
+    assert refused.wanted_attempts == 1 and len(stripe.requests("/v1/customers/")) == 1
+    assert set(fetching.due().values_list("pk", flat=True)) == {row.pk for row in others}
+    ConnectionStatus.objects.update(throttled_until=None)
+    fetching.drain()
+    assert RemoteObject.objects.filter(external_id__in=ids, body=None).get() == refused
 
 
 def test_what_follows_from_a_read_object_may_fail_without_it(
