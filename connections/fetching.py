@@ -20,6 +20,7 @@ from connections import (
     remote_objects,
     single_reads,
     stored_events,
+    unanswered,
     unread,
 )
 from connections.derived import Told
@@ -38,6 +39,8 @@ ENOUGH = 8
 # Refusals that no other object would be spared.
 _ABOUT_THE_KEY = ("key_refused", "key_expired", "key_unreadable", "disconnected", "publishable")
 _ABOUT_THE_ANSWER = ("unreadable", "endless")
+# Others, such as the rate limit's, come before the object was asked for.
+_COUNTED = (*_ABOUT_THE_ANSWER, "unavailable")
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
@@ -117,6 +120,7 @@ def _ask(connection: Connection, row: RemoteObject) -> bool:
 def _refused(connection: Connection, row: RemoteObject, error: SourceError) -> bool:
     """Stripe's refusal may be about this object or the whole connection. False if that has to wait."""
     api.note(connection, error)
+    error = unanswered.final(connection, row.key, row.wanted_attempts + 1, ENOUGH, error)
     if error.code == "resource_missing":
         _is_gone(connection, row)
     elif error.permanent and error.code not in _ABOUT_THE_KEY:
@@ -126,7 +130,7 @@ def _refused(connection: Connection, row: RemoteObject, error: SourceError) -> b
     elif error.code in _ABOUT_THE_ANSWER and row.wanted_attempts + 1 >= ENOUGH:
         unread.set_aside(connection, row, error.message)
     else:
-        _later(row, error.message, error.retry_after)
+        _later(row, error.message, error.retry_after, counts=error.code in _COUNTED)
         return error.code in _ABOUT_THE_ANSWER
     return True
 
@@ -197,10 +201,12 @@ def _is_gone(connection: Connection, row: RemoteObject) -> None:
         return
 
 
-def _later(row: RemoteObject, why: str, seconds: float | None = None) -> None:
-    seconds = seconds or _BACKOFF[min(row.wanted_attempts, len(_BACKOFF) - 1)]
+def _later(row: RemoteObject, why: str, seconds: float | None = None, *, counts: bool = True) -> None:
+    """Ask again after `seconds`, as Stripe wishes, and if the try `counts` no earlier than by schedule."""
+    scheduled = _BACKOFF[min(row.wanted_attempts, len(_BACKOFF) - 1)]
+    wait = max(seconds or 0, scheduled) if counts else seconds or scheduled
     RemoteObject.objects.filter(pk=row.pk).update(
-        wanted_at=Now() + timedelta(seconds=seconds),
-        wanted_attempts=min(row.wanted_attempts + 1, 30000),
+        wanted_at=Now() + timedelta(seconds=wait),
+        wanted_attempts=min(row.wanted_attempts + counts, 30000),
         wanted_error=why[:500],
     )

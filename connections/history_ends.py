@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from common.due import State
-from connections import api
+from connections import api, unanswered
 from connections.history_windows import WALKING
 from connections.models import Connection, Resource, SyncRun, SyncWindow
 from connections.sources.base import SourceError
@@ -18,6 +18,8 @@ from connections.sources.base import SourceError
 WAITS_FOR_THE_ACCOUNT = ("rate_limit", "rekeyed", "key_refused", "key_expired", "key_unreadable", "disconnected")
 # Seconds until a page is asked for again while Stripe is away.
 _AWAY = (5.0, 10.0, 20.0, 40.0, 60.0)
+# Tries of a page that Stripe leaves unanswered, one a minute: about four hours.
+ENOUGH = 240
 # Stripe does not tell that somebody gave a key another right.
 _ASKED_FOR_A_RIGHT = timedelta(minutes=10)
 
@@ -54,6 +56,7 @@ def note_granted(run: SyncRun) -> None:
 def interrupted(window: SyncWindow, run: SyncRun, error: SourceError) -> bool:
     """Put the window back, or set it aside where trying again cannot help. Whether its run waits for Stripe."""
     api.note(run.resource.connection, error)
+    error = judged(window, run, error)
     if put_off(window, error):
         return True
     if error.code == "permission":
@@ -65,6 +68,16 @@ def interrupted(window: SyncWindow, run: SyncRun, error: SourceError) -> bool:
     return False
 
 
+def judged(window: SyncWindow, run: SyncRun, error: SourceError) -> SourceError:
+    """The refusal of a window's page, final where Stripe answers everything but this."""
+    what = f"a part of the list ({window})"
+    final = unanswered.final(run.resource.connection, what, window.attempts + 1, ENOUGH, error)
+    if window.last_error_code == "unavailable" != final.code:
+        # However long Stripe was away, it is no reason to set aside what fails otherwise.
+        window.attempts = min(window.attempts, len(_AWAY) - 1)
+    return final
+
+
 def put_off(window: SyncWindow, error: SourceError) -> bool:
     """Put the window back for a while if the refusal is none of its own, however often it comes. Was it that?"""
     if error.code in WAITS_FOR_THE_ACCOUNT:
@@ -74,9 +87,7 @@ def put_off(window: SyncWindow, error: SourceError) -> bool:
         return False
     waits = min(error.retry_after or _AWAY[min(window.attempts, len(_AWAY) - 1)], _AWAY[-1])
     window.later(timedelta(seconds=waits), code=error.code, error=error.message)
-    # Only so far that the next wait is longer: what is counted further is set aside in the end.
-    further = min(window.attempts + 1, len(_AWAY) - 1)
-    SyncWindow.objects.filter(pk=window.pk, claim_no=window.claim_no, attempts__lt=further).update(attempts=further)
+    SyncWindow.objects.filter(pk=window.pk, claim_no=window.claim_no).update(attempts=min(window.attempts + 1, 30000))
     return True
 
 

@@ -210,6 +210,7 @@ def _walk(window: SyncWindow, ends: float) -> int:
 
 def _interrupted(window: SyncWindow, run: SyncRun, error: SourceError) -> None:
     api.note(run.resource.connection, error)
+    error = history_ends.judged(window, run, error)
     if not history_ends.put_off(window, error):
         ended = window.failed(code=error.code, error=error.message, permanent=error.permanent)
         if ended == State.DEAD:

@@ -85,4 +85,6 @@ def ask_again(connection: Connection) -> int:
     """
     mine = refused().filter(connection=connection)
     put_off = RemoteObject.objects.filter(connection=connection, wanted_at__gt=Now()).exclude(wanted_error="")
-    return mine.update(wanted_at=Now(), wanted_attempts=0, wanted_error="") + put_off.update(wanted_at=Now())
+    return mine.update(wanted_at=Now(), wanted_attempts=0, wanted_error="") + put_off.update(
+        wanted_at=Now(), wanted_attempts=0
+    )

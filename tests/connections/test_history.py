@@ -12,10 +12,10 @@ import pytest
 from django.db.models.functions import Now
 
 from common.due import State
-from connections import historical, history_windows, idle, inbox, setup
+from connections import historical, history_ends, history_windows, idle, inbox, setup
 from connections.health import attention
 from connections.history_pages import refuse_repetition
-from connections.models import Connection, RemoteObject, Resource, SyncLogEntry, SyncRun, SyncWindow
+from connections.models import Connection, ConnectionStatus, RemoteObject, Resource, SyncLogEntry, SyncRun, SyncWindow
 from connections.sources.base import SourceError
 from contacts.models import Activity, Contact, ContactTag
 from sandbox.stripe import Sandbox, SandboxAccount
@@ -198,6 +198,35 @@ def test_an_object_that_is_refused_holds_up_only_the_window_that_needs_it(
     assert Contact.objects.count() == run.listed >= 36
     # Rows of other windows had all they need: none was counted and left without its contact.
     assert SyncLogEntry.objects.filter(run=run).count() == run.listed
+
+
+def test_a_page_that_alone_gets_no_answer_is_set_aside_in_the_end(start: Start, stripe: Sandbox) -> None:
+    """The rest comes in, and the end says what is missing. While Stripe is away for everything nothing is given up."""
+    run = start(5)
+    others = run.windows.exclude(pk=run.windows.earliest("pk").pk)
+    others.update(next_attempt_at=Now() + timedelta(hours=1))
+    stripe.faults(path="/v1/customers", status=500, count=0)
+    told = []
+    for hours in (3, 1):
+        run.windows.exclude(pk__in=others).update(attempts=history_ends.ENOUGH - 1, next_attempt_at=Now())
+        ConnectionStatus.objects.update(throttled_until=None, polled_at=Now() - timedelta(hours=hours))
+        historical.drain()
+        told.append(run.windows.exclude(pk__in=others).get())
+    assert [window.state for window in told] == [State.DUE, State.DEAD]
+    assert told[0].attempts == history_ends.ENOUGH
+    stripe.clear_faults()
+    run = walk(run)
+    assert run.state == "partly_failed" and "however often it was asked, though it answers other" in run.message
+
+
+def test_however_long_stripe_was_away_another_failure_is_tried_again(start: Start, stripe: Sandbox) -> None:
+    run = start(5)
+    run.windows.update(attempts=1000, last_error_code="unavailable")
+    stripe.faults(path="/v1/customers", status=200, html=True, count=0)
+    historical.drain(seconds=0.001)
+    assert not run.windows.filter(state=State.DEAD).exists() and run.windows.filter(attempts=5).exists()
+    stripe.clear_faults()
+    audit(walk(run), 5)
 
 
 def test_a_row_of_history_waits_for_nobody(

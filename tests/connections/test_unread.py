@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.db import connection as database
 from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from connections import fetching, inbox, rederiving, underived_pages, unread
 from connections.models import (
@@ -206,6 +208,28 @@ def test_a_refusal_of_a_moment_holds_up_no_other_object(
     ConnectionStatus.objects.update(throttled_until=None)
     fetching.drain()
     assert RemoteObject.objects.filter(external_id__in=ids, body=None).get() == refused
+
+
+def test_what_alone_gets_no_answer_is_given_up_in_the_end_and_told(
+    receive: Receive, account: SandboxAccount, stripe: Sandbox, marketer_client: Client
+) -> None:
+    """Not while Stripe is away for everything, and not by tries in quick succession."""
+    customer = account.create_customer(email="ada@mill.example")
+    stripe.discard()
+    stripe.faults(path="/v1/customers/", count=0, status=503, retry_after="1")
+    receive(*(event(n, "customer.updated", START + 5, id=customer["id"], phone=f"guess {n}") for n in (1, 2)))
+    row = RemoteObject.objects.filter(external_id=customer["id"])
+
+    def last_try(polled: timedelta) -> RemoteObject:
+        row.update(wanted_attempts=fetching.ENOUGH - 1, wanted_at=Now())
+        ConnectionStatus.objects.update(throttled_until=None, polled_at=Now() - polled)
+        settle()
+        return row.get()
+
+    away = last_try(timedelta(hours=4))
+    assert away.wanted_at and away.wanted_at > timezone.now() + timedelta(minutes=50) and "waiting" in states()
+    assert last_try(timedelta(minutes=30)).wanted_at is None and states() == {"done"}
+    assert f"no answer for customer:{customer['id']}, however often" in text(marketer_client, APP)
 
 
 def test_what_follows_from_a_read_object_may_fail_without_it(
