@@ -28,6 +28,8 @@ from connections.sources.stripe.listing import LISTINGS
 CURRENT = ":current"
 # Objects read one by one in a step of the look at those no list showed.
 ONE_BY_ONE = 20
+# Objects held that a step looks through for them: of all that ever ended nearly none is asked for.
+LOOKED_THROUGH = 2000
 # Our clock and Stripe's may differ a little: what we heard of this lately needs no look.
 _CLOCKS = timedelta(minutes=2)
 _STATUS = KeyTextTransform("status", Cast("body", JSONField()))
@@ -144,9 +146,7 @@ def _unseen_page(
 ) -> tuple[list[Translation], tuple[str, datetime | None] | None, bool]:
     """Objects we hold and no list showed, read one by one: ended, or deleted, while nobody told us."""
     kind = kind_of(window)
-    seen = Sighting.objects.filter(run=run, type=kind, external_id=OuterRef("external_id"))
     held = RemoteObject.objects.filter(
-        ~Exists(seen),
         connection=run.resource.connection,
         type=kind,
         body__isnull=False,
@@ -154,11 +154,23 @@ def _unseen_page(
         as_of__lt=run.range_to - _CLOCKS,
         external_id__gt=window.after_id,
     )
+    page = list(held.order_by("external_id").values_list("external_id", flat=True)[:LOOKED_THROUGH])
+    ids = _unseen(run, kind, page)
+    full = len(ids) == ONE_BY_ONE
+    found = [_one(client, kind, external_id) for external_id in ids]
+    last = ids[-1] if full else page[-1] if page else ""
+    return found, (last, None) if last else None, full or len(page) == LOOKED_THROUGH
+
+
+def _unseen(run: SyncRun, kind: str, page: list[str]) -> list[str]:
+    """Of these objects the first that no list showed, in order; not those of which Stripe's lists show no more."""
+    seen = Sighting.objects.filter(run=run, type=kind, external_id=OuterRef("external_id"))
+    held = RemoteObject.objects.filter(
+        ~Exists(seen), connection=run.resource.connection, type=kind, external_id__in=page
+    )
     if kind == "subscription":
         held = held.alias(status=_STATUS).exclude(status__in=comparing.ENDED)
-    ids = list(held.order_by("external_id").values_list("external_id", flat=True)[:ONE_BY_ONE])
-    found = [_one(client, kind, external_id) for external_id in ids]
-    return found, (ids[-1], None) if ids else None, len(ids) == ONE_BY_ONE
+    return list(held.order_by("external_id").values_list("external_id", flat=True)[:ONE_BY_ONE])
 
 
 def _one(client: Client, kind: str, external_id: str) -> Translation:

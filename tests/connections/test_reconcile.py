@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 from django.db.models.functions import Now
 
-from connections.models import ConnectionStatus, InboundEvent, RemoteObject, Resource, Sighting, SyncLogEntry
+from connections import reconcile_pages
+from connections.models import (
+    ConnectionStatus,
+    InboundEvent,
+    RemoteObject,
+    Resource,
+    Sighting,
+    SyncLogEntry,
+    SyncWindow,
+)
 from connections.sources.stripe import comparing
 from contacts.models import Activity, Contact
 from orders.models import Order
@@ -72,6 +81,34 @@ def test_a_subscription_that_ended_untold_is_found_by_its_absence(
 
     assert RecurringPayment.objects.get(store_recurring_payment_id=ended["id"]).normalized_status == "CANCELLED"
     assert RecurringPayment.objects.filter(normalized_status="ACTIVE").count() == 1
+
+
+def test_those_that_ended_long_ago_are_looked_through_a_page_at_a_time(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Connect, deliver: Deliver, monkeypatch: Any
+) -> None:
+    """However many there are, and none of them is asked for."""
+    monkeypatch.setattr(reconcile_pages, "LOOKED_THROUGH", 2)
+    monkeypatch.setattr(reconcile_pages, "ONE_BY_ONE", 1)
+    connection = connect("subscription").connection
+    untold = [account.subscribe(None, amount=900)["id"] for _ in range(2)]
+    deliver()
+    month_ago = datetime.now(UTC) - timedelta(days=30)
+    for subscription in untold:
+        account.alter(subscription, status="canceled", created=int(month_ago.timestamp()))
+    for place in ("sub_", "sub_zzzz"):
+        for number in range(5):
+            body = {"id": f"{place}{number}", "object": "subscription", "status": "canceled"}
+            RemoteObject.objects.create(
+                connection=connection, type="subscription", external_id=body["id"], body=body, as_of=month_ago
+            )
+    RemoteObject.objects.filter(type="subscription").update(as_of=month_ago)
+    stripe.clear_requests()
+
+    (run,) = (one for one in checked(connection) if one.resource.kind == "subscription")
+
+    assert (run.state, run.repaired) == ("done", 2)
+    assert sorted(asked["path"][-len(untold[0]) :] for asked in stripe.requests("/v1/subscriptions/")) == sorted(untold)
+    assert SyncWindow.objects.get(run=run, listing="subscription:unseen").pages >= 6
 
 
 def test_an_object_that_was_never_told_is_brought(
