@@ -51,8 +51,12 @@ def already_held(row: RemoteObject | None, state: ObjectState) -> bool:
 
 
 def _is_recent(row: RemoteObject, state: ObjectState) -> bool:
-    """Was it so just now? A contact shows what was last true of its customers, but every page of a list brings them."""
-    return row.as_of is not None and row.deleted_at is None and state.as_of - row.as_of < _JUST_NOW
+    """Was it read so just now? A contact shows what was last true of its customers, but every page of a list brings
+    them. A state that an event told is dated by the reading: else an event from between could replace it.
+    """
+    if row.event_id or row.wanted_error or row.deleted_at or row.as_of is None:
+        return False
+    return timedelta(0) <= state.as_of - row.as_of < _JUST_NOW
 
 
 def consider(row: RemoteObject, state: ObjectState, refs: list[str]) -> Verdict:

@@ -118,8 +118,9 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
 
 
 # One account at a time in a process: a second walk would share its processor and need as much memory again. A walk ends
-# with its drain, and what it puts back is due behind the windows of other accounts.
+# with its drain; then it is another account's turn.
 _walking = threading.Lock()
+_walked_last: list[int] = []
 
 
 @contextmanager
@@ -138,9 +139,9 @@ def _an_account() -> Iterator[tuple[int | None, list[SyncWindow]]]:
 
 def _claimed() -> tuple[int | None, list[SyncWindow]]:
     due = walkable().due().order_by("next_attempt_at", "pk")
-    tried: list[int] = []
-    while row := due.exclude(run__resource__connection__in=tried).values_list("run__resource__connection").first():
-        tried.append(row[0])
-        if claimed := claim(row[0]):
-            return row[0], claimed
+    accounts = list(due.values_list("run__resource__connection", flat=True))
+    for account in sorted(dict.fromkeys(accounts), key=lambda account: account in _walked_last):
+        if claimed := claim(account):
+            _walked_last[:] = [account]
+            return account, claimed
     return None, []

@@ -11,8 +11,9 @@ from django.db import transaction
 from connections import remote_objects
 from connections.guard import Verdict
 from connections.models import Connection, RemoteObject
-from connections.sources.base import Json, ObjectState
+from connections.sources.base import HeldObject, Json, ObjectState
 from connections.sources.stripe import cards, translate
+from connections.sources.stripe.purchases import order_of
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -54,6 +55,10 @@ def test_a_customer_seen_again_at_once_is_not_written_again(connection: Connecti
     assert hold(connection, ada._replace(as_of=NOON + timedelta(minutes=9))) == [Verdict.HELD]
     found = RemoteObject.objects.extra(select={"version": "xmin::text"}).get()
     assert (found.version, found.as_of) == (written, NOON)
+    # What an event told is dated by the reading.
+    RemoteObject.objects.update(event_id="evt_1")
+    assert hold(connection, ada._replace(as_of=NOON + timedelta(minutes=8))) == [Verdict.HELD]
+    assert RemoteObject.objects.get().as_of == NOON + timedelta(minutes=8)
     changed = ada._replace(as_of=NOON + timedelta(minutes=9), body={**ada.body, "email": "ada@new.example"})
     assert hold(connection, changed) == [Verdict.TAKEN]
 
@@ -81,6 +86,18 @@ def test_a_customer_is_the_same_whatever_comes_along_in_it() -> None:
     # What is not held by itself stays where it stands.
     bank = plain | {"default_source": {"id": "ba_1", "object": "bank_account"}}
     assert translate.from_row(bank, NOON).states[0].body == bank
+
+
+@pytest.mark.parametrize("own", [None, "shop@mill.example"])
+def test_an_order_has_the_address_of_its_customer_where_it_has_none(own: str | None) -> None:
+    """A saved card tells no address; Stripe's list brings the customer along."""
+    customer = {"id": "cus_1", "object": "customer", "email": "ada@mill.example", "name": "Ada"}
+    charge = {"id": "ch_1", "object": "charge", "status": "succeeded", "amount": 900, "currency": "eur"}
+    charge |= {"customer": customer, "receipt_email": own, "created": 1_780_000_000}
+    kept = translate.from_row(charge, NOON).states[0]
+    order = order_of([HeldObject("charge", "ch_1", NOON, kept.body)])
+    assert order and (order.email, order.customer_id) == (own or "ada@mill.example", "cus_1")
+    assert "Ada" not in str(kept.body)
 
 
 def test_an_object_that_was_wished_for_is_news_though_the_same(connection: Connection) -> None:

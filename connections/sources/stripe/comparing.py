@@ -112,7 +112,7 @@ def _plain(name: str, body: Json) -> Any:
         return [
             (item.get("id"), shapes.id_of(item.get("price")), item.get("quantity")) for item in shapes.items(body)
         ], shapes.period_end(body)
-    return _collapsed(body[name])
+    return shapes.id_of(body[name]) if name == "customer" else _collapsed(body[name])
 
 
 def _collapsed(value: Any) -> Any:

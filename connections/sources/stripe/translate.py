@@ -39,6 +39,7 @@ _RESOURCE_OF = {
     "dispute": "charge",
     "payment_intent": "charge",
 }
+_PURCHASES = ("charge", "invoice", "checkout_session")
 _DEEPEST = 12
 # Workers share the inbox by lanes, so that two do not meet at one customer. More than so many help no further.
 LANES = 16
@@ -237,11 +238,22 @@ def _kept(body: Json) -> Json:
     if kind == "discount":
         return {"id": body.get("id"), "object": kind, "coupon": shapes.id_of(shapes.coupon(body))}
     if kind != "customer":
-        return cards.as_payment_method(_by_id(body, "customer"))
+        return cards.as_payment_method(_without_customer(body))
     settings = body.get("invoice_settings")
     if isinstance(settings, dict) and (told := _by_id(settings, "default_payment_method")) is not settings:
         body = body | {"invoice_settings": told}
     return _by_id(body, "default_source")
+
+
+def _without_customer(body: Json) -> Json:
+    """The body with its customer's id. Its order is told the address it was bought with: where it has none of its own,
+    that is the one its customer had.
+    """
+    named = _by_id(body, "customer")
+    if named is body or shapes.object_type(body) not in _PURCHASES or shapes.email(named, None):
+        return named
+    address = shapes.text(shapes.get(body, "customer", "email"))
+    return named | {"customer": {"id": named["customer"], "email": address}} if address else named
 
 
 def _by_id(body: Json, name: str) -> Json:
