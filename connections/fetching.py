@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import QuerySet
@@ -27,6 +28,7 @@ from connections.derived import Told
 from connections.models import Connection, RemoteObject
 from connections.refusals import passes
 from connections.sources.base import ObjectState, SourceError
+from connections.sources.stripe.client import NO_ANSWER
 
 logger = logging.getLogger(__name__)
 BATCH = 20
@@ -34,13 +36,13 @@ DRAIN_SECONDS = 20
 _LEASE = timedelta(seconds=60)
 _BACKOFF = (5, 30, 120, 600, 3600)
 _CROSSWISE_TRIES = 5
-# Tries of what we cannot work on: about four hours.
+# Tries that only set the pace: no reason to set an object aside that then fails otherwise.
+_PACING = len(_BACKOFF) - 1
+# Tries in a row of what we cannot work on, or what Stripe alone leaves unanswered: about four hours.
 ENOUGH = 8
 # Refusals that no other object would be spared.
 _ABOUT_THE_KEY = ("key_refused", "key_expired", "key_unreadable", "disconnected", "publishable")
 _ABOUT_THE_ANSWER = ("unreadable", "endless")
-# Others, such as the rate limit's, come before the object was asked for.
-_COUNTED = (*_ABOUT_THE_ANSWER, "unavailable")
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
@@ -120,26 +122,48 @@ def _ask(connection: Connection, row: RemoteObject) -> bool:
 def _refused(connection: Connection, row: RemoteObject, error: SourceError) -> bool:
     """Stripe's refusal may be about this object or the whole connection. False if that has to wait."""
     api.note(connection, error)
-    error = unanswered.final(connection, row.key, row.wanted_attempts + 1, ENOUGH, error)
     if error.code == "resource_missing":
         _is_gone(connection, row)
     elif error.permanent and error.code not in _ABOUT_THE_KEY:
         if error.permission:
             unread.note_lacking(connection, error.permission)
         unread.set_aside(connection, row, error.message)
-    elif error.code in _ABOUT_THE_ANSWER and row.wanted_attempts + 1 >= ENOUGH:
+    elif error.code in _ABOUT_THE_ANSWER and _tries(row, error.message) >= ENOUGH:
         unread.set_aside(connection, row, error.message)
+    elif error.code in _ABOUT_THE_ANSWER:
+        _again(row, error.message, _tries(row, error.message), error.retry_after)
+    elif error.code == "unavailable":
+        return _unanswered(connection, row, error)
     else:
-        _later(row, error.message, error.retry_after, counts=error.code in _COUNTED)
-        return error.code in _ABOUT_THE_ANSWER
+        _wait(row, error)
+        return False
     return True
+
+
+def _unanswered(connection: Connection, row: RemoteObject, error: SourceError) -> bool:
+    """While Stripe is away for everything, tries only set the pace. True if the object was given up."""
+    tries = _tries(row, error.message)
+    if tries > _PACING and not unanswered.answers_others(connection):
+        tries = _PACING
+    if tries >= ENOUGH:
+        unread.set_aside(connection, row, unanswered.final(row.key).message)
+        return True
+    _again(row, error.message, tries, error.retry_after)
+    return False
+
+
+def _tries(row: RemoteObject, why: str) -> int:
+    """How many in a row, with this one. What was left unanswered and what failed otherwise are not counted together."""
+    same = (row.wanted_error == NO_ANSWER) == (why == NO_ANSWER)
+    return 1 + (row.wanted_attempts if same else min(row.wanted_attempts, _PACING))
 
 
 def _failed(connection: Connection, row: RemoteObject, error: Exception) -> None:
     """What came for this object could not be worked on: it fails alone, and is set aside when that does not end."""
     logger.exception("An object could not be read or stored", extra={"object": row.key}, exc_info=error)
-    if row.wanted_attempts + 1 < ENOUGH:
-        _later(row, failed_derivations.words(error))
+    words = failed_derivations.words(error)
+    if (tries := _tries(row, words)) < ENOUGH:
+        _again(row, words, tries)
     else:
         unread.set_aside(connection, row, f"Millrace could not work on {row.key}, however often it tried.")
 
@@ -201,12 +225,20 @@ def _is_gone(connection: Connection, row: RemoteObject) -> None:
         return
 
 
-def _later(row: RemoteObject, why: str, seconds: float | None = None, *, counts: bool = True) -> None:
-    """Ask again after `seconds`, as Stripe wishes, and if the try `counts` no earlier than by schedule."""
-    scheduled = _BACKOFF[min(row.wanted_attempts, len(_BACKOFF) - 1)]
-    wait = max(seconds or 0, scheduled) if counts else seconds or scheduled
-    RemoteObject.objects.filter(pk=row.pk).update(
-        wanted_at=Now() + timedelta(seconds=wait),
-        wanted_attempts=min(row.wanted_attempts + counts, 30000),
-        wanted_error=why[:500],
-    )
+def _again(row: RemoteObject, why: str, tries: int, seconds: float | None = None) -> None:
+    """Ask again by schedule, or later if Stripe wishes so: after `seconds`."""
+    _later(row, max(seconds or 0, _scheduled(row)), wanted_attempts=tries, wanted_error=why[:500])
+
+
+def _wait(row: RemoteObject, error: SourceError) -> None:
+    """Refused before the object was asked for, as by the rate limit: no try, and no other end of the one before."""
+    why = row.wanted_error if row.wanted_attempts else error.message
+    _later(row, error.retry_after or _scheduled(row), wanted_error=why[:500])
+
+
+def _scheduled(row: RemoteObject) -> float:
+    return _BACKOFF[min(row.wanted_attempts, len(_BACKOFF) - 1)]
+
+
+def _later(row: RemoteObject, seconds: float, **values: Any) -> None:
+    RemoteObject.objects.filter(pk=row.pk).update(wanted_at=Now() + timedelta(seconds=seconds), **values)

@@ -18,7 +18,7 @@ from connections.sources.base import SourceError
 WAITS_FOR_THE_ACCOUNT = ("rate_limit", "rekeyed", "key_refused", "key_expired", "key_unreadable", "disconnected")
 # Seconds until a page is asked for again while Stripe is away.
 _AWAY = (5.0, 10.0, 20.0, 40.0, 60.0)
-# Tries of a page that Stripe leaves unanswered, one a minute: about four hours.
+# Tries in a row of a page that Stripe leaves unanswered while it answers others, one a minute: about four hours.
 ENOUGH = 240
 # Stripe does not tell that somebody gave a key another right.
 _ASKED_FOR_A_RIGHT = timedelta(minutes=10)
@@ -70,12 +70,15 @@ def interrupted(window: SyncWindow, run: SyncRun, error: SourceError) -> bool:
 
 def judged(window: SyncWindow, run: SyncRun, error: SourceError) -> SourceError:
     """The refusal of a window's page, final where Stripe answers everything but this."""
-    what = f"a part of the list ({window})"
-    final = unanswered.final(run.resource.connection, what, window.attempts + 1, ENOUGH, error)
-    if window.last_error_code == "unavailable" != final.code:
-        # However long Stripe was away, it is no reason to set aside what fails otherwise.
-        window.attempts = min(window.attempts, len(_AWAY) - 1)
-    return final
+    if error.code in WAITS_FOR_THE_ACCOUNT:
+        return error
+    # Once it is away for everything, or refuses otherwise, those before count no longer.
+    alone = error.code == "unavailable" and unanswered.answers_others(run.resource.connection)
+    before, window.unanswered = window.unanswered, window.unanswered + 1 if alone else 0
+    if before != window.unanswered:
+        mine = SyncWindow.objects.filter(pk=window.pk, claim_no=window.claim_no)
+        mine.update(unanswered=window.unanswered)
+    return error if window.unanswered < ENOUGH else unanswered.final(f"a part of the list ({window})")
 
 
 def put_off(window: SyncWindow, error: SourceError) -> bool:
@@ -87,7 +90,9 @@ def put_off(window: SyncWindow, error: SourceError) -> bool:
         return False
     waits = min(error.retry_after or _AWAY[min(window.attempts, len(_AWAY) - 1)], _AWAY[-1])
     window.later(timedelta(seconds=waits), code=error.code, error=error.message)
-    SyncWindow.objects.filter(pk=window.pk, claim_no=window.claim_no).update(attempts=min(window.attempts + 1, 30000))
+    # Only so far that the next wait is longer: what is counted further is set aside in the end.
+    further = min(window.attempts + 1, len(_AWAY) - 1)
+    SyncWindow.objects.filter(pk=window.pk, claim_no=window.claim_no, attempts__lt=further).update(attempts=further)
     return True
 
 

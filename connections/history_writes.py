@@ -55,6 +55,8 @@ def write(connection_id: int, pages: list[Read], along: list[ObjectState]) -> se
                 logger.warning("The database refused pages of history, which are read again: %r", error)
             else:
                 raise
+    for window, _, _ in ours:
+        window.attempts = window.unanswered = 0
     _conclude(pages, ours)
     return {window.pk for window, _, _ in ours}
 
@@ -151,6 +153,7 @@ def _move(window: SyncWindow, page: Page) -> None:
         pages=F("pages") + 1,
         state=state,
         attempts=0,
+        unanswered=0,
         claims=1 if state == State.RUNNING else 0,
         lease_until=Now() + LEASE if state == State.RUNNING else None,
         last_error="",

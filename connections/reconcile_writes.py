@@ -49,6 +49,7 @@ def write(
                 results = _put_right(connection, run, differing, behind, last=last_try) if differing else []
                 _sight(window, run, found)
                 _advance(window, run, len(found), results, last, more)
+            window.attempts = window.unanswered = 0
             return
         except (IntegrityError, OperationalError):
             if attempt == _CROSSWISE_TRIES:
@@ -176,6 +177,7 @@ def _advance(
         pages=window.pages,
         state=window.state,
         attempts=0,
+        unanswered=0,
         claims=1 if more else 0,
         lease_until=Now() + LEASE if more else None,
         last_error="",

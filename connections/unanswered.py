@@ -13,16 +13,12 @@ from connections.sources.base import SourceError
 _LATELY = timedelta(minutes=75)
 
 
-def final(connection: Connection, what: str, tries: int, enough: int, error: SourceError) -> SourceError:
-    """The refusal, or in its place one that trying again cannot help: after `enough` tries, where polls are answered.
+def answers_others(connection: Connection) -> bool:
+    """Whether polls are answered. What is asked for while they are not says nothing of what was asked for."""
+    return ConnectionStatus.objects.filter(pk=connection.pk, polled_at__gte=Now() - _LATELY).exists()
 
-    `what`: the object or list in words. While Stripe is away for everything nothing is given up.
-    """
-    if error.code != "unavailable" or tries < enough or not _answers_others(connection):
-        return error
+
+def final(what: str) -> SourceError:
+    """The refusal of what is given up. `what`: the object or list in words."""
     words = f"Stripe gave no answer for {what}, however often it was asked, though it answers other requests."
     return SourceError(words, permanent=True, code="unanswered")
-
-
-def _answers_others(connection: Connection) -> bool:
-    return ConnectionStatus.objects.filter(pk=connection.pk, polled_at__gte=Now() - _LATELY).exists()

@@ -133,6 +133,9 @@ class SyncWindow(DueRow):
     after_id = models.CharField(max_length=255, blank=True, default="")
     after_created = models.DateTimeField(null=True, blank=True, help_text="`created` of after_id, should it vanish")
     pages = models.PositiveIntegerField(default=0)
+    unanswered = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="tries of a page in a row that Stripe left unanswered, but others not"
+    )
 
     objects = DueManager()
 

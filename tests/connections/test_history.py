@@ -200,33 +200,66 @@ def test_an_object_that_is_refused_holds_up_only_the_window_that_needs_it(
     assert SyncLogEntry.objects.filter(run=run).count() == run.listed
 
 
-def test_a_page_that_alone_gets_no_answer_is_set_aside_in_the_end(start: Start, stripe: Sandbox) -> None:
-    """The rest comes in, and the end says what is missing. While Stripe is away for everything nothing is given up."""
+def last_try(run: SyncRun, polled: timedelta) -> SyncWindow:
+    """The oldest window's next try, `polled` after a poll was last answered; the others are not due."""
+    oldest = run.windows.earliest("pk").pk
+    run.windows.exclude(pk=oldest).update(next_attempt_at=Now() + timedelta(hours=1))
+    run.windows.filter(pk=oldest).update(next_attempt_at=Now())
+    ConnectionStatus.objects.update(throttled_until=None, polled_at=Now() - polled)
+    historical.drain()
+    return run.windows.get(pk=oldest)
+
+
+def test_a_page_that_alone_gets_no_answer_is_set_aside_in_the_end(
+    start: Start, stripe: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest comes in, and the end says what is missing."""
+    monkeypatch.setattr(history_ends, "ENOUGH", 6)
     run = start(5)
-    others = run.windows.exclude(pk=run.windows.earliest("pk").pk)
-    others.update(next_attempt_at=Now() + timedelta(hours=1))
     stripe.faults(path="/v1/customers", status=500, count=0)
-    told = []
-    for hours in (3, 1):
-        run.windows.exclude(pk__in=others).update(attempts=history_ends.ENOUGH - 1, next_attempt_at=Now())
-        ConnectionStatus.objects.update(throttled_until=None, polled_at=Now() - timedelta(hours=hours))
-        historical.drain()
-        told.append(run.windows.exclude(pk__in=others).get())
-    assert [window.state for window in told] == [State.DUE, State.DEAD]
-    assert told[0].attempts == history_ends.ENOUGH
+    told = [last_try(run, timedelta(hours=1)).state for _ in range(6)]
+    assert told == [*[State.DUE] * 5, State.DEAD]
     stripe.clear_faults()
     run = walk(run)
     assert run.state == "partly_failed" and "however often it was asked, though it answers other" in run.message
 
 
-def test_however_long_stripe_was_away_another_failure_is_tried_again(start: Start, stripe: Sandbox) -> None:
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 200, "html": True}], ids=["500", "a page of HTML"])
+def test_however_long_stripe_was_away_the_next_fault_is_its_first(
+    start: Start, stripe: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any]
+) -> None:
+    """Also where the rate limit came between, or another window's refusal."""
+    monkeypatch.setattr(history_ends, "ENOUGH", 6)
     run = start(5)
-    run.windows.update(attempts=1000, last_error_code="unavailable")
-    stripe.faults(path="/v1/customers", status=200, html=True, count=0)
-    historical.drain(seconds=0.001)
-    assert not run.windows.filter(state=State.DEAD).exists() and run.windows.filter(attempts=5).exists()
+    stripe.faults(path="/v1/customers", status=503, count=0)
+    # While the last answer to a poll is less than an hour old nobody knows that all of Stripe is away.
+    assert [last_try(run, timedelta(hours=hours)).state for hours in (1, 1, 1, *[3] * 9)] == [State.DUE] * 12
     stripe.clear_faults()
+    stripe.faults(path="/v1/customers", status=429, count=1)
+    assert last_try(run, timedelta()).state == State.DUE
+    stripe.clear_faults()
+    stripe.faults(path="/v1/customers", count=1, **fault)
+    window = last_try(run, timedelta())
+    assert (window.state, window.unanswered) == (State.DUE, "html" not in fault)
     audit(walk(run), 5)
+
+
+def test_tries_before_a_page_that_came_count_no_longer(
+    start: Start, stripe: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither where the next page is asked for, nor in the same walk."""
+    monkeypatch.setattr(history_ends, "ENOUGH", 6)
+    run = start(130)
+    newest = run.windows.latest("ends_at")
+    run.windows.exclude(pk=newest.pk).delete()
+    run.windows.update(starts_at=run.range_from)
+    stripe.faults(path="/v1/customers", status=500, count=0)
+    assert [last_try(run, timedelta()).state for _ in range(5)] == [State.DUE] * 5
+    stripe.clear_faults()
+    stripe.faults(path="/v1/customers", skip=1, status=500, count=1)
+    window = last_try(run, timedelta())
+    assert (window.state, window.pages, window.unanswered) == (State.DUE, 1, 1)
+    audit(walk(run), 130)
 
 
 def test_a_row_of_history_waits_for_nobody(

@@ -21,6 +21,7 @@ from connections.sources.stripe import API_VERSION
 
 PAGE = 100
 CONNECT_SECONDS, READ_SECONDS = 5, 30
+NO_ANSWER = "Stripe cannot be reached or reports a fault of its own. We try again."
 _PERMISSION = re.compile(r"\brak_\w+")
 _NAMED_ACCOUNT = re.compile(r"\bacct_\w+")
 Gate = Callable[[str], None]
@@ -165,7 +166,7 @@ def refused(error: stripe.StripeError) -> SourceError:
         return SourceError(message or "Stripe does not have this object.", permanent=True, code="resource_missing")
     if status is None or status >= 500 or status == 409:
         return SourceError(
-            "Stripe cannot be reached or reports a fault of its own. We try again.",
+            NO_ANSWER,
             permanent=False,
             code="unavailable",
             retry_after=_seconds(error.headers),
