@@ -150,12 +150,14 @@ def _finish(connection: Connection, batch: list[Incoming], outcomes: list[Outcom
 
 
 # Nobody asked for ignored events, so what they say of people is not kept; nor is what ends when its time is over.
-# Those that ran remember what they waited for.
+# What was wanted once (it waited, was tried or is replayed) is kept for its time, to be replayed when it is wanted
+# again. Those that ran remember what they waited for.
 _END = """
     update connections_inboundevent as event set
         state = ending.state, claims = 0, lease_until = null, last_error = '', last_error_code = '',
         body = case when ending.state = 'ignored'
-            or ending.state = 'done' and event.received_at < statement_timestamp() - %s::interval
+                and event.replays = 0 and event.attempts = 0 and event.waits_for = '{}'
+            or ending.state in ('done', 'ignored') and event.received_at < statement_timestamp() - %s::interval
             then null else event.body end,
         waits_for = case when ending.state = 'waiting' then ending.waits_for::varchar[] else event.waits_for end,
         processed_at = case when ending.state = 'waiting' then event.processed_at else statement_timestamp() end

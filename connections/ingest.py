@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 
 from common.origin import Origin
 from connections import deferring, derived, edits, log, mapping, remote_objects, telling
 from connections.derived import Told
 from connections.guard import Verdict
 from connections.incoming import Batch, Incoming, Outcome, Result
-from connections.models import Connection, Resource, SyncLogEntry
+from connections.models import Connection, InboundEvent, Resource, SyncLogEntry
 from connections.sources.base import ObjectState
 from connections.sources.stripe import translate
 from connections.sources.stripe.events import SUPPORTING
@@ -98,10 +99,23 @@ def _admit(resources: dict[str, Resource], incoming: Incoming) -> Outcome:
         outcome.result, outcome.reason, outcome.quiet = Result.IGNORED, "this event is switched off", supporting
     elif incoming.event and record.occurred_at < resource.since:
         outcome.result, outcome.reason = Result.IGNORED, "from before this resource was connected"
-    elif incoming.event and record.occurred_at < resource.wants_from(type_):
+    elif (
+        incoming.event
+        and record.occurred_at < resource.wants_from(type_)
+        and not _was_wanted(incoming.event, resource.wants_from(type_))
+    ):
         outcome.result, outcome.reason = Result.IGNORED, "from before this event was switched on"
         outcome.quiet = supporting
     return outcome
+
+
+def _was_wanted(event: InboundEvent, begun: datetime) -> bool:
+    """Of what happened before its type was switched on: was it wanted all the same, before that was switched off?
+
+    Only what was wanted waits for an object. What was tried before the present beginning was wanted then; and whoever
+    asks for a replay wants it now.
+    """
+    return bool(event.replays or event.waits_for or (event.attempts and event.received_at < begun))
 
 
 def _needed(batch: list[Incoming], outcomes: list[Outcome]) -> set[str]:

@@ -58,8 +58,9 @@ class Overdue:
     """How many wait for over an hour, at most COUNTED of each sort: `queued` ones that nobody has begun, `failing` ones
     that are tried again, `wanting` ones that need an object which is not read yet.
 
-    `since`: when the first of them came. `key`, `refusal`: an object that is wanted, and why it was not read at the
-    last try. `inbox`, `stripe`: how long no worker of that queue has looked; None if none ever has.
+    `since`: when the longest wait began: when it came, or was last due or looked at. `key`, `refusal`: an object that
+    is wanted, and why it was not read at the last try. `inbox`, `stripe`: how long no worker of that queue has looked;
+    None if none ever has.
     """
 
     since: datetime | None = None

@@ -17,14 +17,13 @@ from common.due import LEASE, State
 from connections import stored_events
 from connections.filters import LogFilter
 from connections.models import BulkReplay, Connection, InboundEvent, SyncLogEntry
+from connections.models.bulk_replay import EVENTS, OF
 
 PAGE = 500
 # While more than this is due, the next page waits: what people do now comes first.
 MOST_DUE = 1000
 DRAIN_SECONDS = 20
 _PAUSE = timedelta(seconds=2)
-# In place of a filter of the log: {_OF: "events", "event_type": "" or one, "happened_since": "" or ISO 8601}.
-_OF = "of"
 
 
 def replayable(chosen: dict[str, str]) -> QuerySet[SyncLogEntry]:
@@ -53,7 +52,7 @@ def replayable_events(type_: str, since: datetime | None) -> QuerySet[InboundEve
 
 def begin_events(type_: str, since: datetime | None, found: int) -> BulkReplay:
     """Ask for the events that `replayable_events` gives, of those held now."""
-    chosen = {_OF: "events", "event_type": type_, "happened_since": since.isoformat() if since else ""}
+    chosen = {OF: EVENTS, "event_type": type_, "happened_since": since.isoformat() if since else ""}
     newest = InboundEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     return BulkReplay.objects.create(filter=chosen, found=found, until_id=newest)
 
@@ -131,7 +130,7 @@ def _is_full() -> bool:
 def _next_rows(replay: BulkReplay) -> list[tuple[int, int]]:
     """(where the cursor then stands, the event) of the next page."""
     chosen, reach = replay.filter, {"pk__gt": replay.after_id, "pk__lte": replay.until_id}
-    if chosen.get(_OF) == "events":
+    if chosen.get(OF) == EVENTS:
         since = datetime.fromisoformat(chosen["happened_since"]) if chosen["happened_since"] else None
         events = replayable_events(chosen["event_type"], since).filter(**reach).order_by("pk")
         return [(pk, pk) for pk in events.values_list("pk", flat=True)[:PAGE]]

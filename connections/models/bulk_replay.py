@@ -9,6 +9,9 @@ from common.due import DueManager, DueRow, State
 
 # Counting what many rows of the log stand for would cost more than the number is worth.
 COUNTED = 10_000
+# In place of a filter of the log: {OF: EVENTS, "event_type": "" or one, "happened_since": "" or ISO 8601}. Those that
+# are named so are all counted.
+OF, EVENTS = "of", "events"
 
 
 class BulkReplay(DueRow):
@@ -49,7 +52,7 @@ class BulkReplay(DueRow):
     @property
     def is_counted(self) -> bool:
         """Whether `found` are all there were."""
-        return self.found <= COUNTED
+        return self.found <= COUNTED or self.filter.get(OF) == EVENTS
 
     @property
     def progress(self) -> tuple[int, int]:

@@ -55,7 +55,7 @@ def test_events_that_wait_for_an_object_say_why_and_it_can_be_read_again(
     refusal = RemoteObject.objects.get(external_id=customer["id"]).wanted_error
     pk = Connection.objects.get().pk
     for page in (text(marketer_client, APP), text(marketer_client, WEBHOOKS)):
-        assert f"2 events of {Connection.objects.get().name} have {TOLD}" in page and "The oldest came <time" in page
+        assert f"2 events of {Connection.objects.get().name} have {TOLD}" in page and "waits began <time" in page
         assert (
             f"They need what is read from Stripe first, such as customer {customer['id']}" in page and refusal in page
         )

@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
-from connections import api, checks, polling, setup
+from common.due import State
+from connections import api, checks, polling, setup, stored_events
 from connections.models import Connection, ConnectionStatus, InboundEvent, Resource, SyncLogEntry
 from contacts.models import Activity
 from sandbox.stripe import Sandbox, SandboxAccount
@@ -91,3 +92,42 @@ def test_what_happened_before_an_event_was_switched_on_starts_nothing(
     assert resource.events_since["charge.captured"] == begun["charge.captured"]
     setup.change_resource(resource, events=["charge.succeeded"], data=resource.data)
     assert Resource.objects.get().events_since == {}
+
+
+def test_what_was_wanted_once_keeps_its_payload_when_its_event_is_switched_off_and_on(
+    account: SandboxAccount, deliver: Callable[[], object], connect: Callable[..., Resource]
+) -> None:
+    """Off, a replay applies nothing and loses nothing; on again, replays and tries of what was wanted are applied."""
+    resource = connect("customer", types=["customer.created", "customer.updated"])
+    ada = account.create_customer(email="ada@mill.example")
+    account.update_customer(ada["id"], phone="+49 30 901820")
+    deliver()
+    update = InboundEvent.objects.get(type="customer.updated")
+    told = SyncLogEntry.objects.filter(event_id=update.event_id)
+    setup.change_resource(resource, events=["customer.created"], data=resource.data)
+    assert stored_events.replay([update]) == 1
+    work()
+    update.refresh_from_db()
+    assert (update.state, bool(update.body)) == (State.IGNORED, True)
+    # Stripe tells whole seconds: the beginning is put clearly behind what happened.
+    setup.change_resource(resource, events=["customer.created", "customer.updated"], data=resource.data)
+    begun = int(update.received_at.timestamp()) + 2
+    Resource.objects.update(events_since={"customer.updated": begun})
+    assert stored_events.replay([update]) == 1
+    work()
+    update.refresh_from_db()
+    assert (update.state, bool(update.body)) == (State.DONE, True)
+    # What failed, or waited for an object, when it was switched off.
+    for kept in ({"attempts": 2}, {"waits_for": [f"customer:{ada['id']}"]}):
+        again = {"state": State.DUE, "replays": 0, "attempts": 0, "waits_for": [], "next_attempt_at": Now()}
+        told.delete()
+        InboundEvent.objects.filter(pk=update.pk).update(**(again | kept))
+        work()
+        update.refresh_from_db()
+        assert (update.state, bool(update.body)) == (State.DONE, True)
+    # One that nobody had wanted is not made wanted, and not kept.
+    told.delete()
+    InboundEvent.objects.filter(pk=update.pk).update(**again)
+    work()
+    update.refresh_from_db()
+    assert (update.state, update.body) == (State.IGNORED, None)
