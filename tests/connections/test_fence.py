@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,7 +19,7 @@ Connect = Callable[..., Resource]
 
 
 def test_a_page_that_disconnects_gets_its_turn_in_a_burst(connect: Connect) -> None:
-    """B064: with the time limit that the web has; overlapping batches never all let go at once."""
+    """Row 65: with the time limit that the web has; overlapping batches never all let go at once."""
     connection = connect("customer").connection
     with _overlapping_batches(connection.pk) as ended:
         with database.cursor() as cursor:
@@ -42,7 +41,7 @@ def _overlapping_batches(connection_id: int) -> Iterator[list[threading.Thread]]
     over, held = threading.Event(), threading.Barrier(HOLDERS + 1)
 
     def work(number: int) -> None:
-        time.sleep(number * HELD_SECONDS / HOLDERS)
+        over.wait(number * HELD_SECONDS / HOLDERS)
         first = True
         try:
             while not over.is_set():
