@@ -141,7 +141,8 @@ def _saved(model: type[Row], names: Sequence[str], values: Sequence[Any]) -> Row
 def _defaults(model: type[models.Model]) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
     fresh = model()
     named = {field.attname: field for field in model._meta.concrete_fields}
-    callables = [(name, field.get_default) for name, field in named.items() if callable(field.default)]
+    # A field without a default has a class in its place, which could be called as well.
+    callables = [(n, f.get_default) for n, f in named.items() if f.has_default() and callable(f.default)]
     moving = {name for name, _ in callables}
     return {name: getattr(fresh, name) for name in named if name not in moving}, callables
 

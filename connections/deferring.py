@@ -20,18 +20,24 @@ def defer(connection: Connection, changed: dict[str, Told], held: Held) -> None:
     if not changed or not kinds:
         return
     marks: dict[str, Told] = {}
+    customers: dict[str, str] = {}
     for key, told in changed.items():
-        owner = cut_lists.owner_key(key)
-        row = held.rows.get(owner)
-        if underived.is_purchase(owner):
-            _keep_newest(marks, underived.purchase_key(owner, row.refs if row else ()), told)
-        elif derived.is_subscription(owner) and "subscription" in kinds:
-            _keep_newest(marks, owner, told)
+        whole = cut_lists.owner_key(key)
+        refs = held.rows[whole].refs if whole in held.rows else []
+        if underived.is_purchase(whole):
+            noted = underived.purchase_key(whole, refs)
+        elif derived.is_subscription(whole) and "subscription" in kinds:
+            noted = whole
+        else:
+            continue
+        _keep_newest(marks, noted, told)
+        if customer := next((ref for ref in refs if ref.startswith("customer:")), ""):
+            customers[noted] = customer
     if "subscription" in kinds:
         newest = max(changed.values(), key=lambda told: (told.occurred_at, told.key))
         for key in derived.sharing(connection, changed):
             _keep_newest(marks, key, newest)
-    underived.mark(connection, marks)
+    underived.mark(connection, marks, customers)
 
 
 def _keep_newest(marks: dict[str, Told], key: str, told: Told) -> None:

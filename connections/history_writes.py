@@ -8,8 +8,9 @@ from collections import Counter
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Case, F, Value, When
-from django.db.models.functions import Now
 
+from common import rows as bulk
+from common.arrays import array
 from common.due import LEASE, State
 from common.origin import Origin
 from connections import history_ends, ingest, log, refusals
@@ -37,9 +38,8 @@ def write(connection_id: int, pages: list[Read], along: list[ObjectState]) -> se
     for attempt in range(1, _CROSSWISE_TRIES + 1):
         try:
             with transaction.atomic():
-                walking = _walking(pages)
                 connection = fenced(connection_id)
-                ours = _claimed([page for page in pages if walking.get(page[1].pk) == connection.epoch])
+                ours = _claimed(connection, pages)
                 outcomes = _ingest_each(connection, _incoming(ours), along, last=attempt == _CROSSWISE_TRIES)
                 _advance(ours, outcomes)
             break
@@ -61,16 +61,11 @@ def write(connection_id: int, pages: list[Read], along: list[ObjectState]) -> se
     return {window.pk for window, _, _ in ours}
 
 
-def _walking(pages: list[Read]) -> dict[int, int]:
-    """Epochs of the runs that still walk."""
-    runs = SyncRun.objects.filter(pk__in={run.pk for _, run, _ in pages}, state__in=WALKING)
-    return dict(runs.values_list("pk", "epoch"))
-
-
-def _claimed(pages: list[Read]) -> list[Read]:
-    """Those whose window is still ours, held for this transaction."""
-    held = SyncWindow.objects.filter(pk__in=[window.pk for window, _, _ in pages], state=State.RUNNING)
-    claims = dict(held.order_by("pk").select_for_update().values_list("pk", "claim_no"))
+def _claimed(connection: Connection, pages: list[Read]) -> list[Read]:
+    """Those whose run still walks and whose window is still ours, held for this transaction."""
+    wanted = SyncWindow.objects.filter(pk__in=[window.pk for window, _, _ in pages], state=State.RUNNING)
+    held = wanted.filter(run__state__in=WALKING, run__epoch=connection.epoch).order_by("pk")
+    claims = dict(held.select_for_update(of=("self",)).values_list("pk", "claim_no"))
     return [page for page in pages if claims.get(page[0].pk) == page[0].claim_no]
 
 
@@ -125,12 +120,13 @@ def _log_failure(connection: Connection, row: Incoming, error: Exception) -> Out
 def _advance(pages: list[Read], outcomes: list[Outcome]) -> None:
     left = list(outcomes)
     by_run: dict[int, Counter[str]] = {}
-    for window, run, page in pages:
+    for _, run, page in pages:
         mine, left = left[: len(page.rows)], left[len(page.rows) :]
         counts = by_run.setdefault(run.pk, Counter())
         counts.update(_COUNTS[outcome.result] for outcome in mine if outcome.result in _COUNTS)
         counts.update(listed=page.listed, seen=len(mine))
-        _move(window, page)
+    if pages:
+        _move(pages)
     # In order of key, so that two walks do not lock crosswise.
     for run_id, counts in sorted(by_run.items()):
         _count(run_id, counts)
@@ -145,20 +141,24 @@ def _count(run_id: int, counts: Counter[str]) -> None:
     )
 
 
-def _move(window: SyncWindow, page: Page) -> None:
-    state = State.RUNNING if page.more else State.DONE
-    SyncWindow.objects.filter(pk=window.pk).update(
-        after_id=page.next.after_id,
-        after_created=page.next.after_created,
-        pages=F("pages") + 1,
-        state=state,
-        attempts=0,
-        unanswered=0,
-        claims=1 if state == State.RUNNING else 0,
-        lease_until=Now() + LEASE if state == State.RUNNING else None,
-        last_error="",
-        last_error_code="",
+def _move(pages: list[Read]) -> None:
+    """Set the cursors behind these pages, of which each is another window's."""
+    ids, after, created, more = zip(
+        *((window.pk, page.next.after_id, page.next.after_created, page.more) for window, _, page in pages), strict=True
     )
+    told = [array("int8", ids), array("text", after), array("timestamptz", created), array("bool", more)]
+    bulk.execute(_MOVE, [LEASE, *told])
+
+
+_MOVE = """
+    update connections_syncwindow as t set
+        after_id = page.after_id, after_created = page.after_created, pages = t.pages + 1,
+        state = case when page.more then 'running' else 'done' end, claims = page.more::int,
+        lease_until = case when page.more then statement_timestamp() + %b end,
+        attempts = 0, unanswered = 0, last_error = '', last_error_code = ''
+    from unnest(%b::int8[], %b::text[], %b::timestamptz[], %b::bool[]) as page(id, after_id, after_created, more)
+    where t.id = page.id
+"""
 
 
 def _conclude(pages: list[Read], ours: list[Read]) -> None:

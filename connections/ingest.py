@@ -51,7 +51,9 @@ def ingest(
     if not importing:
         deferring.catch_up(connection, all_states)
     meets = None if importing else derived.is_met_at
-    held = remote_objects.hold(connection, all_states, _needed(batch, outcomes), meets)
+    reads = {kind: mapping.keys(r.mapping.rows) if r.mapping else set() for kind, r in resources.items()}
+    needs = [_needs(incoming, outcome, reads) for incoming, outcome in zip(batch, outcomes, strict=True)]
+    held = remote_objects.hold(connection, all_states, set().union(*needs), meets)
     work = Batch(connection, resources, targets(), held, importing)
     verdicts = iter(held.verdicts)
     own_verdicts: list[Verdict | None] = []
@@ -64,7 +66,7 @@ def ingest(
         outcome.stored, outcome.late = kept | own, told[:1] == [Verdict.LATE]
         own_verdicts.append(told[0] if told else None)
     behind = {s.key: _read(connection, s) for s, verdict in zip(along, verdicts, strict=True) if verdict in STORED}
-    _note_missing(work, batch, outcomes, own_verdicts)
+    _note_missing(work, batch, outcomes, own_verdicts, needs, reads)
     entries = _apply(work, batch, outcomes, own_verdicts, behind)
     if started is not None:
         each = max(1, int((time.monotonic() - started) * 1000 / max(1, len(batch))))
@@ -118,21 +120,23 @@ def _was_wanted(event: InboundEvent, begun: datetime) -> bool:
     return bool(event.replays or event.waits_for or (event.attempts and event.received_at < begun))
 
 
-def _needed(batch: list[Incoming], outcomes: list[Outcome]) -> set[str]:
-    keys: set[str] = set()
-    for incoming, outcome in zip(batch, outcomes, strict=True):
-        record = incoming.translation.record
-        if record and outcome.result != Result.IGNORED:
-            keys |= {record.subject} if record.subject != record.key else set()
-            keys |= translate.needs(record.after, _source_keys(outcome))
-    return keys
+def _needs(incoming: Incoming, outcome: Outcome, reads: dict[str, set[str]]) -> set[str]:
+    """Keys of the objects besides its own that a record is read from. `reads`: source keys of mappings, by resource."""
+    record = incoming.translation.record
+    if record is None or outcome.result == Result.IGNORED:
+        return set()
+    needed = translate.needs(record.after, reads[record.resource])
+    return needed if record.subject == record.key else needed | {record.subject}
 
 
-def _source_keys(outcome: Outcome) -> set[str]:
-    return mapping.keys(outcome.resource.mapping.rows) if outcome.resource and outcome.resource.mapping else set()
-
-
-def _note_missing(work: Batch, batch: list[Incoming], outcomes: list[Outcome], verdicts: list[Verdict | None]) -> None:
+def _note_missing(
+    work: Batch,
+    batch: list[Incoming],
+    outcomes: list[Outcome],
+    verdicts: list[Verdict | None],
+    needs: list[set[str]],
+    reads: dict[str, set[str]],
+) -> None:
     """Let events wait for objects they need and we do not hold; those are wished for, all at once.
 
     A row of a list never waits, as nobody comes back for it. What it needs itself was read ahead; only of a newer state
@@ -140,7 +144,7 @@ def _note_missing(work: Batch, batch: list[Incoming], outcomes: list[Outcome], v
     """
     asked: list[tuple[Outcome, set[str]]] = []
     rows: list[Outcome] = []
-    for incoming, outcome, verdict in zip(batch, outcomes, verdicts, strict=True):
+    for incoming, outcome, verdict, needed in zip(batch, outcomes, verdicts, needs, strict=True):
         record = incoming.translation.record
         if record is None or outcome.result == Result.IGNORED:
             continue
@@ -150,12 +154,16 @@ def _note_missing(work: Batch, batch: list[Incoming], outcomes: list[Outcome], v
             # The payloads do not tell which state is newer: the event goes on when the object has been read.
             outcome.waits_for = {record.key}
             continue
+        if record.subject == record.key and verdict in (Verdict.TAKEN, Verdict.HELD):
+            # What is held is what came.
+            asked.append((outcome, needed))
+            continue
         subject = work.held.rows.get(record.subject)
         if record.subject != record.key and (subject is None or subject.body is None):
             asked.append((outcome, {record.subject}))
             continue
         body = subject.body if subject and subject.body is not None else record.after
-        asked.append((outcome, translate.needs(body, _source_keys(outcome))))
+        asked.append((outcome, translate.needs(body, reads[record.resource])))
     lacking = remote_objects.want(work.connection, work.held, set().union(*(keys for _, keys in asked)))
     for outcome, keys in asked:
         outcome.waits_for = keys & lacking

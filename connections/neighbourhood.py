@@ -28,12 +28,13 @@ class Neighbourhood:
     def rows(self, keys: Iterable[str]) -> list[RemoteObject]:
         """Those of these objects that have a row, in order of key."""
         wanted = set(keys)
-        unknown = wanted - self._rows.keys() - self._missing
+        # One by one: what is asked for is little, and sets are taken from each other by walking all that is known.
+        unknown = {key for key in wanted if key not in self._rows and key not in self._missing}
         if unknown:
             found = remote_objects.read(self._connection, unknown)
             self._missing |= unknown - found.keys()
             self._add(found.values())
-        return [self._rows[key] for key in sorted(wanted & self._rows.keys())]
+        return [self._rows[key] for key in sorted(wanted) if key in self._rows]
 
     def naming(self, types: Iterable[str], keys: Iterable[str]) -> list[RemoteObject]:
         """Objects of these types that name one of the keys, in order of key."""

@@ -47,16 +47,17 @@ def hold(
     (`meets`), made, empty, where they do not exist: first what exists, in order of key, then what is new, in the same
     order, so that transactions wait for each other instead of locking crosswise.
     """
+    own = [state.key for state in states]
     # Objects that only come along unchanged (a price in each of ten thousand subscriptions) are not locked.
-    along = {state.key for state in states if state.fetched} | needed
+    along = {key for key, state in zip(own, states, strict=True) if state.fetched} | needed
     known = read(connection, along)
-    news = [not already_held(known.get(state.key), state) for state in states]
-    touched = {state.key for state, is_new in zip(states, news, strict=True) if is_new}
+    news = [not already_held(known.get(key), state) for key, state in zip(own, states, strict=True)]
+    touched = {key for key, is_new in zip(own, news, strict=True) if is_new}
     touched |= {key for key in needed if key not in known or known[key].body is None}
     # Of what says nothing new only its own purchase or subscription is met.
     refs = [
-        shapes.references(state.body) if is_new or (meets and meets(state.key)) else []
-        for state, is_new in zip(states, news, strict=True)
+        shapes.references(state.body) if is_new or (meets and meets(key)) else []
+        for key, state, is_new in zip(own, states, news, strict=True)
     ]
     meeting = {key for named in refs for key in named if meets(key)} if meets else set()
     met = meeting | touched
@@ -71,7 +72,7 @@ def hold(
         # Another transaction made these meanwhile. It has ended, or we would still wait.
         found = read(connection, elsewhere, lock=True)
         known |= found
-        places = [place for place in told if states[place].key in found]
+        places = [place for place in told if own[place] in found]
         later, rewritten_later = _consider(connection, known, states, refs, places, verdicts)
         stored += later.values()
         changed |= later
@@ -95,16 +96,17 @@ def _consider(
     changed, rewritten = {}, set()
     for place in places:
         state = states[place]
-        row = known.get(state.key)
+        key = state.key
+        row = known.get(key)
         if row is None:
-            row = known[state.key] = _blank(connection, state.type, state.external_id)
+            row = known[key] = _blank(connection, state.type, state.external_id)
         body, named, is_known = row.body, row.refs, not (row.wanted_at or row.deleted_at)
         verdicts[place] = consider(row, state, refs[place])
         if verdicts[place] is Verdict.STALE:
             continue
-        changed[state.key] = row
+        changed[key] = row
         if row.body != body or row.refs != named:
-            rewritten.add(state.key)
+            rewritten.add(key)
         elif state.fetched and not state.deleted and verdicts[place] is Verdict.TAKEN and is_known:
             # Only seen again, as every customer is with each of its invoices: nothing follows from that.
             verdicts[place] = Verdict.HELD

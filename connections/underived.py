@@ -6,7 +6,7 @@ subscription of five years with each of its sixty invoices, reading all the othe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -29,17 +29,20 @@ _IMPORTING = (SyncRun.State.QUEUED, SyncRun.State.RUNNING)
 _NAMED_FIRST = ("payment_intent", "invoice", "charge")
 
 
-def mark(connection: Connection, marks: dict[str, Told]) -> None:
+def mark(connection: Connection, marks: dict[str, Told], owners: Mapping[str, str] | None = None) -> None:
     """Note subscriptions and purchases by key, in the transaction that stores what they follow from.
 
-    Whoever takes a mark away reads only then, so it finds what this transaction stored, or the mark comes after it.
+    `owners`: key of the customer by that of the mark, as far as known. Whoever takes a mark away reads only then, so it
+    finds what this transaction stored, or the mark comes after it.
     """
+    owners = owners or {}
     rows.insert(
         [
             rows.made(
                 Underived,
                 connection_id=connection.pk,
                 key=key,
+                owner=owners.get(key, ""),
                 stage=Underived.Stage.SUBSCRIPTION if key.startswith("subscription:") else Underived.Stage.PURCHASE,
                 occurred_at=told.occurred_at,
                 silent=told.silent,
@@ -52,6 +55,7 @@ def mark(connection: Connection, marks: dict[str, Told]) -> None:
 
 _ONCE = """on conflict (connection_id, key) do update set
     silent = connections_underived.silent and excluded.silent,
+    owner = greatest(connections_underived.owner, excluded.owner),
     occurred_at = greatest(connections_underived.occurred_at, excluded.occurred_at)"""
 
 
@@ -75,8 +79,9 @@ def silent(connection: Connection, keys: Iterable[str]) -> set[str]:
 
 def due() -> QuerySet[Underived]:
     """Those of accounts whose imports rest, and those that have waited long enough; not those somebody is at."""
-    # Recurring payments come last: every purchase may tell something more of them.
-    return open_().exclude(lease_until__gt=Now()).order_by("connection", "stage", "pk")
+    # What a customer bought is read once for all that follows from it; recurring payments come last, as every purchase
+    # may tell something more of them.
+    return open_().exclude(lease_until__gt=Now()).order_by("connection", "owner", "stage", "pk")
 
 
 def open_() -> QuerySet[Underived]:

@@ -17,7 +17,7 @@ from connections.underived import LEASE, due
 
 logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 20
-PAGE = 400
+PAGE = 800
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
@@ -72,14 +72,16 @@ def _release(connection_id: int, page: dict[str, int]) -> None:
 
 
 def _begun(connection_id: int) -> dict[str, int]:
-    """The next marks, all of one stage, and how often a page was begun with them, this one included.
+    """The next marks, by key, and how often a page was begun with them, this one included: of whole customers, so that
+    two workers do not meet at one, unless a single customer fills the page.
 
     Committed before anything is done: a page that takes its worker along, or fails as a whole, leaves that behind.
     """
     with transaction.atomic():
         mine = due().filter(connection=connection_id).select_for_update(skip_locked=True, of=("self",))
         found = list(mine[:PAGE])
-        page = {mark.pk: mark for mark in found if mark.stage == found[0].stage}
+        is_cut = len(found) == PAGE and found[0].owner != found[-1].owner
+        page = {mark.pk: mark for mark in found if not (is_cut and mark.owner == found[-1].owner)}
         Underived.objects.filter(pk__one_of=page).update(tries=F("tries") + 1, lease_until=Now() + LEASE)
     return {mark.key: mark.tries + 1 for mark in page.values()}
 

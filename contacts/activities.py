@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -15,8 +15,7 @@ from common.origin import Origin
 from contacts.models import Activity
 
 
-@dataclass(frozen=True)
-class NewActivity:
+class NewActivity(NamedTuple):
     """`dedupe`: the same change has the same key however often it is told. `silent`: automations never see it."""
 
     contact_id: int | None
@@ -26,8 +25,8 @@ class NewActivity:
     origin: Origin
     dedupe: str
     is_test: bool
-    changes: list[dict[str, Any]] = field(default_factory=list)
-    data: dict[str, Any] = field(default_factory=dict)
+    changes: Sequence[dict[str, Any]] = ()
+    data: Mapping[str, Any] = MappingProxyType({})
     silent: bool = False
 
 
@@ -42,8 +41,8 @@ def record_activities(new: Iterable[NewActivity]) -> None:
                 kind=activity.kind,
                 occurred_at=activity.occurred_at,
                 summary=activity.summary[:300],
-                changes=activity.changes,
-                data=activity.data,
+                changes=list(activity.changes),
+                data=dict(activity.data),
                 origin=activity.origin,
                 is_test=activity.is_test,
                 dispatched_at=now if activity.silent else None,

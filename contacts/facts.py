@@ -72,6 +72,20 @@ def offer(contact: Contact, fact: Fact) -> Change | None:
     return Change(fact.field, old, new, fact.row)
 
 
+def is_news(contact: Contact, fact: Fact) -> bool:
+    """Would `offer` change anything of the contact, be it only what stands behind a value? Most facts of a customer are
+    told again with each of its payments.
+    """
+    held = contact.facts.get(fact.field, {}).get(fact.slot)
+    if held is None:
+        return not _empty(fact.value) or fact.slot == USER_SLOT
+    told = fact.as_of.timestamp(), fact.object_id
+    if _empty(fact.value) and fact.slot != USER_SLOT:
+        return _withdraws(held, fact)
+    known = held["t"], held["id"]
+    return known < told or (known == told and not _same(held["v"], _fitting(fact.field, fact.value)))
+
+
 def unite(contact: Contact, other: Contact) -> list[Change]:
     """Let the contact's fields consider all facts of another one: of the same slot the greater (t, id) wins.
 
@@ -109,9 +123,13 @@ def winner(contact: Contact, field: str) -> tuple[str, dict[str, Any]] | None:
 
 def _withdraw(candidates: dict[str, Any], fact: Fact) -> None:
     held = candidates.get(fact.slot)
-    # An unchanging object without a value is no news about another one of its kind.
-    if held and held["id"] == fact.object_id and held["t"] <= fact.as_of.timestamp():
+    if held and _withdraws(held, fact):
         del candidates[fact.slot]
+
+
+def _withdraws(held: dict[str, Any], fact: Fact) -> bool:
+    # An unchanging object without a value is no news about another one of its kind.
+    return bool(held["id"] == fact.object_id and held["t"] <= fact.as_of.timestamp())
 
 
 def _winning_value(candidates: dict[str, Any]) -> Any:

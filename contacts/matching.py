@@ -123,12 +123,15 @@ class People:
                 self._freed.add(key)
             self._by_email[key] = contact
 
-    def touch(self, contact: Contact, *, changed: bool) -> None:
-        """Have the contact written. `changed`: something a reader sees is different."""
-        if changed:
-            contact.updated_at = timezone.now()
+    def touch(self, contact: Contact) -> None:
+        """Have the contact written."""
         if contact.pk:
             self._touched[contact.pk] = contact
+
+    def note_change(self, contact: Contact) -> None:
+        """Have it written that something a reader sees is different from now on."""
+        contact.updated_at = timezone.now()
+        self.touch(contact)
 
     def save(self) -> None:
         """Write everything; new contacts have their primary key afterwards."""

@@ -6,10 +6,11 @@ in their order; the same contact may stand in several.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -24,8 +25,7 @@ from contacts.tagging import add_tags
 CREATED, UPDATED, UNCHANGED, SKIPPED = "created", "updated", "unchanged", "skipped"
 
 
-@dataclass(frozen=True)
-class ContactRecord:
+class ContactRecord(NamedTuple):
     """One event or history record, as far as it concerns a contact.
 
     `email` finds or creates the contact; only a record that `owns_email` (a customer object) changes the address of a
@@ -47,7 +47,7 @@ class ContactRecord:
     log: int
     event_type: str = ""
     summary: str = ""
-    data: dict[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = MappingProxyType({})
     deleted_at: datetime | None = None
     silent: bool = False
 
@@ -90,11 +90,14 @@ def _apply_one(people: People, record: ContactRecord) -> ContactOutcome:
     outcome = ContactOutcome(UNCHANGED, contact)
     if record.email:
         _take_email(people, contact, record, record.email, outcome, created=created)
-    outcome.changes += [change for fact in record.facts if (change := facts.offer(contact, fact))]
+    for fact in record.facts:
+        _offer(people, contact, fact, outcome)
     if record.deleted_at and not contact.source_deleted_at:
         contact.source_deleted_at = record.deleted_at
         outcome.notes.append("The customer was deleted at Stripe. The contact stays.")
-    people.touch(contact, changed=created or bool(outcome.changes))
+        people.touch(contact)
+    if created or outcome.changes:
+        people.note_change(contact)
     outcome.result = CREATED if created else UPDATED if outcome.changes else UNCHANGED
     return outcome
 
@@ -111,9 +114,19 @@ def _take_email(
             f"{fact.value} belongs to another contact ({owner}), so it was kept beside this customer only."
         )
         return
-    if change := facts.offer(contact, fact):
+    if _offer(people, contact, fact, outcome):
         people.readdress(contact)
+
+
+def _offer(people: People, contact: Contact, fact: facts.Fact, outcome: ContactOutcome) -> bool:
+    """Whether a reader sees a difference. A contact of whom nothing new is told is not written."""
+    if not facts.is_news(contact, fact):
+        return False
+    people.touch(contact)
+    change = facts.offer(contact, fact)
+    if change:
         outcome.changes.append(change)
+    return change is not None
 
 
 def _activities(record: ContactRecord, outcome: ContactOutcome, tags: list[str]) -> Iterator[NewActivity]:
@@ -128,21 +141,19 @@ def _activities(record: ContactRecord, outcome: ContactOutcome, tags: list[str])
         origin=record.origin,
         dedupe=f"{record.key}:event",
         is_test=record.is_test,
-        data={"event_type": record.event_type, "log": record.log} | record.data,
+        data={"event_type": record.event_type, "log": record.log, **record.data},
         silent=record.silent,
     )
     changes = [change.as_json() for change in outcome.changes]
     if outcome.result == CREATED:
-        yield replace(
-            told,
+        yield told._replace(
             kind=Kind.CONTACT_CREATED,
             summary="Contact created",
             changes=changes,
             dedupe=f"{record.key}:created",
         )
     elif changes:
-        yield replace(
-            told,
+        yield told._replace(
             kind=Kind.CONTACT_UPDATED,
             summary="Contact updated",
             changes=changes,
@@ -151,11 +162,10 @@ def _activities(record: ContactRecord, outcome: ContactOutcome, tags: list[str])
     if record.event_type:
         yield told
     for tag in tags:
-        yield replace(
-            told,
+        yield told._replace(
             kind=Kind.TAG_ADDED,
             summary=f"Tag added: {tag}",
-            data=told.data | {"tag": tag},
+            data={**told.data, "tag": tag},
             dedupe=f"{record.key}:tag:{tag}",
         )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Q
 from django.utils import timezone
@@ -18,8 +18,7 @@ from orders.activities import State, Telling
 from orders.models import Order, OrderItem, OrderReference
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """A line of an order; `amount` of the whole line in the smallest unit."""
 
     name: str
@@ -28,8 +27,7 @@ class Item:
     amount: int
 
 
-@dataclass(frozen=True)
-class OrderRecord:
+class OrderRecord(NamedTuple):
     """One purchase as it is now. `values`: fields of Order by name; amounts in the smallest unit.
 
     `references`: keys of everything at the source that is this purchase ("payment_intent:pi_1"); an order known by one
@@ -146,7 +144,7 @@ def _bring_up_to_date(known: _Known, record: OrderRecord) -> _Written:
     if not found:
         order = rows.made(Order, source=record.source, account=record.account, is_test=record.is_test)
         _apply(order, record)
-        told = replace(record, silent=record.silent or record.silent_if_new)
+        told = record._replace(silent=record.silent or record.silent_if_new)
         return _Written(told, order, None, is_changed=True, found_contact=False)
     order, others = found[0], found[1:]
     before, contact = activities.state_of(order), order.contact_id

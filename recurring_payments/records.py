@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Q
 from django.utils import timezone
@@ -18,8 +17,7 @@ from recurring_payments import words
 from recurring_payments.models import RecurringPayment, Status
 
 
-@dataclass(frozen=True)
-class Update:
+class Update(NamedTuple):
     """What one event says it changed: field -> (old, new). `is_news`: no newer state was known when it came."""
 
     changes: dict[str, tuple[Any, Any]]
@@ -30,8 +28,7 @@ class Update:
     is_news: bool
 
 
-@dataclass(frozen=True)
-class RecurringPaymentRecord:
+class RecurringPaymentRecord(NamedTuple):
     """One recurring payment as it is now. `values`: model fields by name; amounts in the smallest unit.
 
     `contact_id` is None while nobody is known for it. `key` names the fact that told it, for the timeline. `updates`
@@ -90,7 +87,7 @@ def upsert(records: list[RecurringPaymentRecord]) -> None:
         if row is None:
             row = rows.made(RecurringPayment, **_origin(record), **record.values, contact_id=record.contact_id)
             new.append(row)
-            created = replace(record, silent=record.silent or record.silent_if_new)
+            created = record._replace(silent=record.silent or record.silent_if_new)
             told.append((row, created, Kind.RECURRING_PAYMENT_CREATED, []))
             told += [(row, fact, Kind.RECURRING_PAYMENT_UPDATED, some) for fact, some in _updates(record, {}).values()]
             continue
@@ -123,7 +120,7 @@ def _identity(row: RecurringPaymentRecord | RecurringPayment) -> tuple[Any, ...]
 
 
 def _origin(record: RecurringPaymentRecord) -> dict[str, Any]:
-    names = {field.name for field in fields(record)} & {"source", "account", "is_test", "store_recurring_payment_id"}
+    names = ("source", "account", "is_test", "store_recurring_payment_id")
     return {name: getattr(record, name) for name in names}
 
 
@@ -146,8 +143,8 @@ def _updates(
     told: dict[str, tuple[RecurringPaymentRecord, list[dict[str, Any]]]] = {}
     reached = {name: old for name, (old, _) in net.items()}
     for update in record.updates:
-        fact = replace(
-            record, occurred_at=update.occurred_at, origin=update.origin, key=update.key, silent=update.silent
+        fact = record._replace(
+            occurred_at=update.occurred_at, origin=update.origin, key=update.key, silent=update.silent
         )
         told[update.key] = fact, [_change(name, old, new) for name, (old, new) in update.changes.items()]
         if update.is_news:

@@ -23,6 +23,9 @@ class Underived(models.Model):
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+", db_index=False)
     key = models.CharField(max_length=300, help_text="of the subscription, or of what a purchase is noted by")
+    owner = models.CharField(
+        max_length=300, db_default="", help_text="key of the customer, whose marks are worked together; may be unknown"
+    )
     stage = models.PositiveSmallIntegerField(choices=Stage.choices, db_default=Stage.SUBSCRIPTION)
     occurred_at = models.DateTimeField(help_text="when the newest of these facts happened at the source")
     silent = models.BooleanField(default=True)
@@ -33,7 +36,7 @@ class Underived(models.Model):
     class Meta:
         verbose_name_plural = "underived"
         constraints = [models.UniqueConstraint("connection", "key", name="underived_once")]
-        indexes = [models.Index(fields=["connection", "stage", "id"], name="underived_order")]
+        indexes = [models.Index(fields=["connection", "owner", "stage", "id"], name="underived_by_owner")]
 
     def __str__(self) -> str:
         return self.key

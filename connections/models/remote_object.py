@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.utils.functional import cached_property
 
 from common.json_text import JSONTextField, says
 from connections.models.connection import Connection
@@ -56,7 +57,7 @@ class RemoteObject(models.Model):
     def __str__(self) -> str:
         return f"{self.type}:{self.external_id}"
 
-    @property
+    @cached_property
     def key(self) -> str:
         return f"{self.type}:{self.external_id}"
 

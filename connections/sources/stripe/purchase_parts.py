@@ -94,6 +94,8 @@ def _with_inner(held: HeldObject, depth: int) -> Iterator[tuple[int, HeldObject]
     if depth >= 3:
         return
     for path in _INSIDE:
+        if path[0] not in held.body:
+            continue
         inner = shapes.get(held.body, *path[:-1]) if len(path) > 1 else held.body
         value = inner.get(path[-1]) if isinstance(inner, dict) else None
         for one in value if isinstance(value, list) else [value]:

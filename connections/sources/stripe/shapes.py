@@ -187,7 +187,10 @@ def undo(body: Json, previous: Any) -> Json:
 def references(body: Json) -> list[str]:
     """Keys of the objects this one names by id, expanded or not: who is affected when one of them changes."""
     kind = object_type(body)
-    found = [f"{target}:{id_of(get(body, *path))}" for target, path in _REFERENCES.get(kind, ())]
+    found = [
+        f"{target}:{id_of(get(body, *path) if len(path) > 1 else body.get(path[0]))}"
+        for target, path in _REFERENCES.get(kind, ())
+    ]
     for item in items({"items": body} if kind == "subscription_items" else body) if kind in _WITH_ITEMS else ():
         found += [f"price:{id_of(get(item, 'price'))}", f"product:{id_of(get(item, 'price', 'product'))}"]
     if kind == "subscription":
