@@ -6,9 +6,9 @@ Customer the prefix `customer.` may be left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 from common import fields as catalogue
@@ -71,11 +71,6 @@ def canonical(kind: str, key: str) -> str | None:
     return None
 
 
-def field_type(kind: str, key: str) -> FieldType:
-    row = _row(kind, key)
-    return row.field.type if row else FieldType.TEXT
-
-
 def follows(keys: Iterable[str], prefix: str) -> bool:
     """Does any key lead to the object behind this prefix ("product")?"""
     return any(key.startswith(f"{prefix}.") for key in keys)
@@ -83,11 +78,11 @@ def follows(keys: Iterable[str], prefix: str) -> bool:
 
 def read(view: View, key: str) -> ValueOf | None:
     """The value of a field in this record; None if it has none. Times are datetimes, amounts decimal strings."""
-    found = _find(view, key)
+    place = _place(view.kind, key)
+    found = _email(view) if key == "email" else _find(view, place)
     if found is None or found.value in (None, "", [], {}):
         return None
-    kind = field_type(view.kind, key)
-    values = [_typed(value, kind, found.currency) for value in _each(found.value)]
+    values = [_typed(value, place.type, found.currency) for value in _each(found.value)]
     values = [value for value in values if value not in (None, "")]
     if not values:
         return None
@@ -96,7 +91,7 @@ def read(view: View, key: str) -> ValueOf | None:
 
 def source_of(view: View, key: str) -> ValueOf:
     """Who would have told this field, with an empty value: how a lost value is withdrawn."""
-    return _told(None, _holder(view, key) or view.own)
+    return _told(None, _place(view.kind, key).holder(view) or view.own)
 
 
 def _told(value: Any, holder: HeldObject) -> ValueOf:
@@ -106,19 +101,33 @@ def _told(value: Any, holder: HeldObject) -> ValueOf:
     return ValueOf(value, f"stripe:{holder.type}", holder.id, own_time)
 
 
-def _find(view: View, key: str) -> _Found | None:
-    if key == "email":
-        return _email(view)
-    row = _row(view.kind, key)
-    holder = _holder(view, key)
+def _find(view: View, place: _Place) -> _Found | None:
+    holder = place.holder(view)
     if holder is None:
         return None
-    if row is not None and row.read is not None:
-        return _Found(row.read(holder.body), holder, _currency(holder.body))
-    path = row.path if row else ("metadata", key.split(_METADATA, 1)[1])
+    if place.read is not None:
+        return _Found(place.read(holder.body), holder, _currency(holder.body))
     if holder.type == "product":
-        return _Found([shapes.get(product.body, *path) for product in _products(view)], holder)
-    return _Found(shapes.get(holder.body, *path), holder, _currency(holder.body))
+        return _Found([shapes.get(product.body, *place.path) for product in _products(view)], holder)
+    return _Found(shapes.get(holder.body, *place.path), holder, _currency(holder.body))
+
+
+class _Place(NamedTuple):
+    """Where a key is read: the object of a view that has it, and a path in it or a function for a place that moved."""
+
+    holder: Callable[[View], HeldObject | None]
+    path: tuple[str, ...]
+    read: Callable[[Json], Any] | None
+    type: FieldType
+
+
+@lru_cache(maxsize=4096)
+def _place(kind: str, key: str) -> _Place:
+    row = _row(kind, key)
+    holder = _customer if key.startswith("customer.") else _product if key.startswith("product.") else _own
+    if row is None:
+        return _Place(holder, ("metadata", key.partition(_METADATA)[2]), None, FieldType.TEXT)
+    return _Place(holder, row.path, row.read, row.field.type)
 
 
 def _email(view: View) -> _Found | None:
@@ -130,12 +139,12 @@ def _email(view: View) -> _Found | None:
     return _Found(address, customer if customer and from_customer else view.own)
 
 
-def _holder(view: View, key: str) -> HeldObject | None:
-    if key.startswith("customer."):
-        return _customer(view)
-    if key.startswith("product."):
-        return next(iter(_products(view)), None)
+def _own(view: View) -> HeldObject:
     return view.own
+
+
+def _product(view: View) -> HeldObject | None:
+    return next(iter(_products(view)), None)
 
 
 def _customer(view: View) -> HeldObject | None:
