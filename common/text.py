@@ -36,7 +36,7 @@ def _storable_tree(value: Any) -> Any:
     return value
 
 
-_NUL, _HALF = b"\\u0000", b"\\ud"
+_NUL, _HALVES = b"\\u0000", (b"\\ud", b"\\uD")
 
 
 def storable_json(raw: bytes) -> Any:
@@ -47,7 +47,7 @@ def storable_json(raw: bytes) -> Any:
         # The quick parser refuses a lone surrogate, which is no reason to refuse what it stands in.
         return _storable_tree(json.loads(raw, parse_constant=_refuse))
     # Half an emoji may pass where a long number has the other parser read it all.
-    return _storable_tree(parsed) if _NUL in raw or _HALF in raw.lower() else parsed
+    return _storable_tree(parsed) if _NUL in raw or any(half in raw for half in _HALVES) else parsed
 
 
 def loads(text: str | bytes | bytearray | memoryview) -> Any:
