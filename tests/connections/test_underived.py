@@ -70,6 +70,46 @@ def test_many_invoices_are_one_change(subscription: str, connect: Callable[..., 
     assert told.count() <= before + 1 and not told.filter(dispatched_at=None).exists()
 
 
+def test_a_page_holds_customers_as_a_whole(
+    account: SandboxAccount,
+    stripe: Sandbox,
+    live_hook: None,
+    connect: Callable[..., Resource],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All that follows from a customer is read once, and two workers do not meet at one."""
+    for number in range(3):
+        began = int(time.time()) - 2 * MONTH
+        made = account.subscribe(amount=1900 + number, at=began)
+        account.renew(made["id"], at=began + MONTH)
+    stripe.discard()
+    for kind in ("subscription", "invoice", "charge"):
+        connect(kind, sync="history_and_new")
+    historical.drain()
+    marks = list(Underived.objects.values_list("owner", "key"))
+    customers = set(RemoteObject.objects.filter(type="customer").values_list("external_id", flat=True))
+    # Each has a subscription and two purchases.
+    assert {owner for owner, _ in marks} == {f"customer:{one}" for one in customers} and len(marks) == 9
+    monkeypatch.setattr(underived_pages, "PAGE", 4)
+    begun = underived_pages._begun(Connection.objects.get().pk)
+    owners = {owner for owner, key in marks if key in begun}
+    assert len(begun) == 3 and len(owners) == 1
+    # Another worker finds the next customer, and the first what it had begun.
+    assert owners.isdisjoint(
+        {owner for owner, key in marks if key in underived_pages._begun(Connection.objects.get().pk)}
+    )
+
+
+def test_a_customer_of_more_than_a_page_is_worked_all_the_same(
+    subscription: str, connect: Callable[..., Resource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(underived_pages, "PAGE", 2)
+    connect("invoice", sync="history_and_new")
+    connect("charge", sync="history_and_new")
+    everything()
+    assert Order.objects.count() == MONTHS and not Underived.objects.exists() and last_payment()
+
+
 def test_what_is_held_in_a_newer_state_is_noted_too(subscription: str, connect: Callable[..., Resource]) -> None:
     """Before the resource was there nobody asked for its order, and the state that the page brings is no news."""
     connect("invoice", sync="history_and_new")

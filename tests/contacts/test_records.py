@@ -50,6 +50,26 @@ def test_telling_twice_changes_nothing() -> None:
     assert ContactTag.objects.count() == 3
 
 
+def test_a_contact_of_whom_nothing_new_is_told_is_not_written() -> None:
+    """Each payment of a customer tells again what the customer says; only the timeline has more to tell."""
+    sync(record(1, first_name="Ana", phone="+34 600 100 200", birthday=None))
+    before, row = Contact.objects.values().get(), _version_of_row()
+    (outcome,) = sync(record(2, first_name="Ana", phone="+34 600 100 200", birthday=None))
+    assert outcome.result == "unchanged" and Activity.objects.filter(dedupe="acct_1:evt_2:event").exists()
+    assert Contact.objects.values().get() == before and _version_of_row() == row
+    # The same said later is kept: it outweighs what comes from between.
+    sync(record(3, at=60, first_name="Ana"))
+    assert _version_of_row() != row
+    sync(record(4, at=30, first_name="Anna"))
+    assert Contact.objects.get().first_name == "Ana"
+
+
+def _version_of_row() -> object:
+    with connection.cursor() as cursor:
+        cursor.execute("select ctid::text from contacts_contact")
+        return cursor.fetchone()
+
+
 def test_a_second_event_updates_and_tells_old_and_new() -> None:
     sync(record(1, phone="1"))
     (outcome,) = sync(record(2, at=5, phone="2"))
