@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import floor, machine
+from bench import beside, floor, machine
 from bench.measuring import Measured, Measuring
 from bench.past import KINDS, Past, check, lived, serve_lists
 from bench.stage import Stage, connect_shop, settle, stage
@@ -29,6 +29,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--latency", type=float, default=100, help="of an answer of the API, in milliseconds")
     parser.add_argument("--limit", type=float, default=0, help="requests a second that are allowed; 0 is any number")
     parser.add_argument("--profile", type=Path, help="walk in this process instead of a worker's, and write a profile")
+    beside.add_option(parser)
     chosen = parser.parse_args(arguments)
     with stage(STRIPE_RATE_LIMIT=str(chosen.limit)) as there:
         past = lived(there, chosen.people)
@@ -43,6 +44,9 @@ def main(arguments: list[str]) -> None:
             f"\nrate: {ours.rate / fetched.rate:.2f} of the fetch, {ours.rate / stored.rate:.2f} of fetch and upsert; "
             f"CPU: {ours.cpu / fetched.cpu:.1f} times the fetch, {ours.cpu / stored.cpu:.1f} times fetch and upsert"
         )
+        if chosen.beside:
+            peer = beside.walk(there, chosen.beside, past, chosen.latency)
+            print(f"to {peer.name}: rate {ours.rate / peer.rate:.2f}, CPU {ours.cpu / peer.cpu:.2f} times its")
 
 
 def _ours(there: Stage, past: Past, port: int, profile: Path | None) -> Measured:

@@ -36,31 +36,39 @@ class Past:
 
 
 def lived(there: Stage, people: int) -> Past:
-    """A few customers as the sandbox lists them, written down for the list server to multiply."""
+    """A few customers as the sandbox lists them, with and without expansions, for the list server to multiply."""
     from connections.sources.stripe.client import Client
     from connections.sources.stripe.listing import LISTINGS
 
     account = there.account
     _play(account)
     client = Client(account.key)
+    others = {f"/v1/products/{product['id']}": json.dumps(product) for product in account.objects("product")}
     paths = {kind: LISTINGS[kind].path for kind in KINDS}
+    for name, asked in (
+        ("lists", {kind: LISTINGS[kind].asking() for kind in KINDS}),
+        ("plain", {kind: LISTINGS[kind].filters for kind in KINDS}),
+    ):
+        pages = {paths[kind]: client.get(paths[kind], limit=PAGE, **asked[kind]).data["data"] for kind in KINDS}
+        (there.folder / f"{name}.json").write_text(json.dumps({"lists": _patterns(pages), "others": others}))
+    end = int(time.time()) - 3600
+    return Past(people, end - int(timedelta(days=700).total_seconds()), end, paths)
+
+
+def _patterns(pages: dict[str, list[dict[str, Any]]]) -> dict[str, list[list[str]]]:
+    """By path, of each person in turn, the templates of what is listed there."""
     found: dict[str, list[list[dict[str, Any]]]] = {}
     times: dict[str, int] = {}
-    for kind, path in paths.items():
+    for path, rows in pages.items():
         each: dict[str, list[dict[str, Any]]] = {}
-        for row in client.get(path, limit=PAGE, **LISTINGS[kind].asking()).data["data"]:
-            mine = each.setdefault(row["id"] if kind == "customer" else row["customer"]["id"], [])
+        for row in rows:
+            customer = row.get("customer", row)
+            mine = each.setdefault(customer if isinstance(customer, str) else customer["id"], [])
             times[row["id"]] = lists.left_open(len(found), len(mine))
             mine.append(row)
         # The same person stands at the same place in each list.
         found[path] = [each[customer] for customer in sorted(each)]
-    told = {
-        path: [[lists.pattern(row, times) for row in mine] for mine in each_one] for path, each_one in found.items()
-    }
-    others = {f"/v1/products/{product['id']}": json.dumps(product) for product in account.objects("product")}
-    (there.folder / "lists.json").write_text(json.dumps({"lists": told, "others": others}))
-    end = int(time.time()) - 3600
-    return Past(people, end - int(timedelta(days=700).total_seconds()), end, paths)
+    return {path: [[lists.pattern(row, times) for row in mine] for mine in people] for path, people in found.items()}
 
 
 def _play(account: SandboxAccount) -> None:
@@ -71,9 +79,10 @@ def _play(account: SandboxAccount) -> None:
     account.sandbox.discard()
 
 
-def serve_lists(there: Stage, past: Past, latency: float) -> int:
+def serve_lists(there: Stage, past: Past, latency: float, rows: str = "lists") -> int:
+    """Its port. `rows`: lists as the product asks for them, or plain ones without what it has expanded."""
     port = free_port(8700)
-    command = python("-m", "bench.lists", "--templates", str(there.folder / "lists.json"), "--port", str(port))
+    command = python("-m", "bench.lists", "--templates", str(there.folder / f"{rows}.json"), "--port", str(port))
     command += ["--people", str(past.people), "--begin", str(past.begin), "--end", str(past.end)]
     there.start(Program("lists", [*command, "--latency", str(latency)]))
     wait_until_ready(there.supervisor, "lists", port, "/v1/customers?limit=1")
