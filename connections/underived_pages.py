@@ -17,7 +17,7 @@ from connections.underived import LEASE, due
 
 logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 20
-PAGE = 800
+PAGE = 600
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from common.due import State
-from connections import fence, historical, history_ends, history_windows, setup
+from connections import historical, history_ends, history_windows, setup
 from connections.models import Connection, Resource, SyncLogEntry, SyncRun
 from connections.sources.base import SourceError
 from contacts.models import Contact
@@ -42,9 +42,9 @@ def test_pause_resume_and_cancel(start: Start) -> None:
 def test_a_change_while_a_page_is_written_stands(start: Start, change: Callable[[SyncRun], bool]) -> None:
     run = start()
     page = threading.Thread(target=lambda: (historical.drain(seconds=0.001), database.close()))
-    with transaction.atomic():
-        # The page has read that the import runs, and now waits for the account.
-        fence.hold_alone(run.resource.connection_id)
+    with transaction.atomic(), database.cursor() as cursor:
+        # The page has read that the import runs, and cannot write its log yet.
+        cursor.execute("lock table connections_synclogentry in share mode")
         page.start()
         eventually(someone_waits_for_us)
         assert change(run)
