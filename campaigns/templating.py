@@ -11,6 +11,7 @@ from liquid import Environment
 from liquid.exceptions import LiquidError
 from liquid.static_analysis import TemplateAnalysis
 from liquid.template import BoundTemplate
+from liquid.undefined import Undefined
 
 LONGEST_SOURCE = 200_000
 TAGS = ("if", "unless", "case", "for", "break", "continue", "assign", "comment", "#")
@@ -41,6 +42,36 @@ class TemplateFault(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
         self.problem = problem
+
+
+class _Empty(str):
+    """An empty text as conditions see it: it decides as no, and equals "", `blank` and `empty` as before."""
+
+    __slots__ = ()
+
+
+Undefined.register(_Empty)
+
+
+class _Nothing(str):
+    """An empty value. In Liquid an empty text is true, so that "{% if contact.phone %}" would hold for everybody."""
+
+    __slots__ = ()
+
+    def __liquid__(self) -> _Empty:
+        return _EMPTY
+
+
+_EMPTY, _NOTHING = _Empty(), _Nothing()
+
+
+def _decided(value: object) -> object:
+    """The value, with what is empty in it deciding as no."""
+    if isinstance(value, Mapping):
+        return {key: _decided(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_decided(inner) for inner in value]
+    return _NOTHING if value == "" else value
 
 
 class _Limited(Environment):
@@ -82,7 +113,7 @@ def analysis(template: BoundTemplate, source: str) -> TemplateAnalysis:
 def fill(template: BoundTemplate, values: Mapping[str, object], source: str) -> str:
     """The text. TemplateFault when it loops or grows beyond the limits, or takes a filter where it does not fit."""
     try:
-        return template.render(**values)
+        return template.render(**{name: _decided(value) for name, value in values.items()})
     except (LiquidError, RecursionError) as error:
         raise TemplateFault(_problem(error, source)) from error
     except _UNFIT as error:

@@ -78,7 +78,7 @@ class RecordFilter(django_filters.FilterSet):
         form_class: type[forms.Form] = super().get_form_class()
         for name, label in self.NAMES.items():
             form_class.base_fields[name].widget.attrs["aria-label"] = label
-        for name, word in (("least", "From"), ("most", "To")):
+        for name, word in (("least", "Amount from"), ("most", "to")):
             form_class.base_fields[name].widget.attrs |= {"placeholder": word, "step": "any", "inputmode": "decimal"}
         return form_class
 

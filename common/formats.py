@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import copy
 from datetime import date, datetime, timedelta
 
@@ -13,6 +14,9 @@ from django.utils.translation import get_language, to_locale
 
 from common.money import digits, to_major
 
+# Where CLDR puts a space between the code of a currency and its amount, which Babel does not.
+_LETTER_BY_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
+
 
 def reader_locale() -> Locale:
     """The language of the page at hand; English where none is set or nobody knows it."""
@@ -23,12 +27,15 @@ def reader_locale() -> Locale:
 
 
 def money_text(minor: int, currency: str) -> str:
-    """4900, "EUR" -> «€49.00» or «49,00 €». With the currency's digits at Stripe, which differ from CLDR's for some."""
+    """4900, "EUR" -> «€49.00» or «49,00 €»; «KWD 1.250». With the currency's digits at Stripe, which differ from CLDR's
+    for some.
+    """
     locale, places = reader_locale(), digits(currency)
     pattern = copy(locale.currency_formats["standard"])
     pattern.frac_prec = (places, places)
     value = to_major(minor, currency)
-    return str(pattern.apply(value, locale, currency=currency.upper() or "XXX", currency_digits=False))
+    text = str(pattern.apply(value, locale, currency=currency.upper() or "XXX", currency_digits=False))
+    return _LETTER_BY_DIGIT.sub("\xa0", text)
 
 
 def day_text(value: date | datetime) -> str:

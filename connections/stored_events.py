@@ -111,6 +111,32 @@ _RELEASE = """
 """
 
 
+def release_held() -> int:
+    """Events whose objects came without a word to those who wait, as by a page of history: due again, too.
+
+    Who stores an object that events wait for releases them as a rule. This is the net below it: an event that waits
+    for nothing that is still wished for would wait for ever. Returns how many.
+    """
+    with database.cursor() as cursor:
+        cursor.execute(_RELEASE_HELD)
+        return int(cursor.rowcount)
+
+
+_RELEASE_HELD = """
+    update connections_inboundevent set state = 'due', next_attempt_at = statement_timestamp()
+    where id in (
+        select event.id from connections_inboundevent as event
+        join connections_connection as connection on connection.id = event.connection_id and connection.state = 'active'
+        where event.state = 'waiting' and not exists (
+            select from unnest(event.waits_for) as key
+            join connections_remoteobject as object on object.connection_id = event.connection_id
+                and object.type = split_part(key, ':', 1)
+                and object.external_id = substr(key, strpos(key, ':') + 1)
+            where object.wanted_at is not null)
+        order by event.id for update of event skip locked)
+"""
+
+
 def log_failure(event: InboundEvent, state: State, reason: str) -> None:
     """The row of the log that says why an event was not applied."""
     result = SyncLogEntry.Result.DEAD if state == State.DEAD else SyncLogEntry.Result.FAILED

@@ -15,6 +15,7 @@ from connections import (
     rederiving,
     replaying,
     retention,
+    stored_events,
     underived,
     underived_pages,
 )
@@ -58,6 +59,11 @@ def drain_history() -> None:
 @shared_task
 def poll_events() -> None:
     polling.drain()
+
+
+@shared_task
+def release_held() -> None:
+    stored_events.release_held()
 
 
 @shared_task

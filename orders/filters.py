@@ -9,6 +9,7 @@ from django.db.models import Exists, F, OrderBy, OuterRef, QuerySet
 
 from common.filters import RecordFilter, today
 from common.text import storable
+from contacts.models import Contact
 from orders.models import Order, OrderItem, Status
 
 PERIODS = [("1", "Placed today"), ("7", "Placed in 7 days"), ("30", "Placed in 30 days"), ("365", "Placed in a year")]
@@ -25,6 +26,7 @@ SORTS: dict[str, list[OrderBy]] = {
 
 
 class OrderFilter(RecordFilter):
+    who = django_filters.CharFilter(method="by_who")
     product = django_filters.CharFilter(method="by_product")
     status = django_filters.ChoiceFilter(field_name="status", choices=Status.choices, empty_label="All statuses")
     placed = django_filters.ChoiceFilter(method="by_period", choices=PERIODS, empty_label="Placed any time")
@@ -40,6 +42,10 @@ class OrderFilter(RecordFilter):
     class Meta:
         model = Order
         fields: list[str] = []
+
+    def by_who(self, found: QuerySet[Order], name: str, value: str) -> QuerySet[Order]:
+        """Those of contacts whose name, address or phone contains every word."""
+        return found.filter(contact__in=Contact.objects.search(storable(value)[:200]).values("pk"))
 
     def by_product(self, found: QuerySet[Order], name: str, value: str) -> QuerySet[Order]:
         items = OrderItem.objects.filter(order=OuterRef("pk"), name__icontains=storable(value)[:200])

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from common.filters import RecordFilter, midnight, today
 from common.text import storable
+from contacts.models import Contact
 from recurring_payments.display import PAST_DUE
 from recurring_payments.models import RecurringPayment, Status
 
@@ -56,6 +57,7 @@ def _day() -> forms.DateInput:
 
 
 class RecurringPaymentFilter(RecordFilter):
+    who = django_filters.CharFilter(method="by_who")
     product = django_filters.CharFilter(method="by_product")
     status = django_filters.ChoiceFilter(method="by_status", choices=STATUSES, empty_label="All statuses")
     next = django_filters.ChoiceFilter(method="by_next", choices=PERIODS, empty_label="Next payment any time")
@@ -80,6 +82,10 @@ class RecurringPaymentFilter(RecordFilter):
     class Meta:
         model = RecurringPayment
         fields: list[str] = []
+
+    def by_who(self, found: QuerySet[RecurringPayment], name: str, value: str) -> QuerySet[RecurringPayment]:
+        """Those of contacts whose name, address or phone contains every word."""
+        return found.filter(contact__in=Contact.objects.search(storable(value)[:200]).values("pk"))
 
     def by_product(self, found: QuerySet[RecurringPayment], name: str, value: str) -> QuerySet[RecurringPayment]:
         """The name tells every product of the payment."""

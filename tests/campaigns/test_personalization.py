@@ -130,6 +130,27 @@ def test_custom_fields_by_their_type(make_contact: MakeContact) -> None:
     assert problems("{{ contact.fields.seats }}", kind=DIRECT) == []
 
 
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("contact.phone", False),
+        ("contact.first_name", True),
+        ("contact.phone or contact.first_name", True),
+        ("contact.phone == ''", True),
+        ("contact.phone != ''", False),
+        ("contact.phone == blank", True),
+        ("contact.phone != empty", False),
+        ("contact.phone != blank and contact.first_name", False),
+        ("contact.phone contains '1'", False),
+    ],
+)
+def test_what_is_empty_decides_as_no(make_contact: MakeContact, condition: str, holds: bool) -> None:
+    """In Liquid an empty text is true: the mail would say “Your order is number .”"""
+    said = values.of_mail(make_contact(first_name="Ana", phone=""))
+    assert shown(f"{{% if {condition} %}}yes{{% else %}}no{{% endif %}}", said) == ("yes" if holds else "no")
+    assert shown("{% unless contact.phone %}none{% endunless %}{{ contact.phone }}", said) == "none"
+
+
 def test_values_are_plain(make_contact: MakeContact, make_payment) -> None:
     """4.5: text and numbers, never objects of ours."""
 

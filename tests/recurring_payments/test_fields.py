@@ -71,8 +71,8 @@ def test_a_field_says_which_sources_support_it(key: str, sources: list[str]) -> 
     [
         ("payment_amount", {}, "€49.00"),
         ("payment_amount", {"currency": "JPY"}, "¥4,900"),
-        ("payment_amount", {"currency": "KWD", "payment_amount": 1250}, "KWD1.250"),
-        ("payment_amount", {"currency": "ISK", "payment_amount": 500000}, "ISK5,000.00"),
+        ("payment_amount", {"currency": "KWD", "payment_amount": 1250}, "KWD\xa01.250"),
+        ("payment_amount", {"currency": "ISK", "payment_amount": 500000}, "ISK\xa05,000.00"),
         ("payment_amount", {"payment_amount": None}, DASH),
         ("discount_amount", {}, "€0.00"),
         ("next_payment_date", {}, "Dec 1, 2026"),
