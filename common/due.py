@@ -188,7 +188,9 @@ class DueRow(models.Model):
 
     def _write(self, **values: Any) -> bool:
         manager = type(self)._default_manager
-        return bool(manager.filter(pk=self.pk, claim_no=self.claim_no).update(**values))
+        # Nobody else has claimed what was set aside since, or taken back, but it is no longer this worker's either.
+        mine = manager.filter(pk=self.pk, claim_no=self.claim_no, state=State.RUNNING)
+        return bool(mine.update(**values))
 
 
 def database_now() -> Any:

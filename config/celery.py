@@ -97,7 +97,7 @@ app.conf.beat_schedule = {
     "deliveries": every(NET, "automations.tasks.send_deliveries", STRIPE),
     # The following are in no hurry. Due is a column: what was missed without power is made up for.
     "webhook endpoints": every(60, "connections.tasks.check_endpoints", STRIPE),
-    "events whose objects came otherwise": every(10, "connections.tasks.release_held", INBOX),
+    "events whose objects came otherwise": every(60, "connections.tasks.release_held", INBOX),
     "object checks": every(10, "connections.tasks.compare_objects", STRIPE),
     "figures of campaigns": every(5, "campaigns.tasks.tally_mails", INBOX),
     "contacts that were awaited": every(10, "automations.tasks.start_awaited", INBOX),

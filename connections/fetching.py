@@ -123,7 +123,7 @@ def _refused(connection: Connection, row: RemoteObject, error: SourceError) -> b
     """Stripe's refusal may be about this object or the whole connection. False if that has to wait."""
     api.note(connection, error)
     if error.code == "resource_missing":
-        _is_gone(connection, row)
+        _is_gone(connection, row, error.answered_at)
     elif error.permanent and error.code not in _ABOUT_THE_KEY:
         if error.permission:
             unread.note_lacking(connection, error.permission)
@@ -177,7 +177,8 @@ def _store(connection: Connection, asked: RemoteObject, states: tuple[ObjectStat
     for attempt in range(1, _CROSSWISE_TRIES + 1):
         try:
             with transaction.atomic():
-                inbox.fenced(connection.pk, connection.epoch)
+                # As it is now: its status map may have changed since this walk began.
+                connection = inbox.fenced(connection.pk, connection.epoch)
                 now = RemoteObject.objects.select_for_update(no_key=True).get(pk=asked.pk)
                 own, *others = states
                 told = unread.told_of(connection, own.key)
@@ -202,22 +203,24 @@ def _store(connection: Connection, asked: RemoteObject, states: tuple[ObjectStat
             return
 
 
-def _is_gone(connection: Connection, row: RemoteObject) -> None:
-    """Stripe does not have the object: a tombstone stands in for it, and who waited goes on without."""
+def _is_gone(connection: Connection, row: RemoteObject, at: datetime) -> None:
+    """Stripe does not have the object: a tombstone stands in for it, and who waited goes on without. `at`: by Stripe's
+    clock, as a tombstone of ours, should it be ahead, would outweigh what Stripe tells next.
+    """
     tombstone = ObjectState(
         type=row.type,
         external_id=row.external_id,
-        as_of=max(datetime.now(UTC), row.as_of or datetime.fromtimestamp(0, UTC)),
+        as_of=max(at, row.as_of or datetime.fromtimestamp(0, UTC)),
         body=row.body or {"id": row.external_id, "object": row.type, "deleted": True},
         deleted=True,
         fetched=True,
     )
     try:
         with transaction.atomic():
-            inbox.fenced(connection.pk, connection.epoch)
+            connection = inbox.fenced(connection.pk, connection.epoch)
+            silent = not unread.told_of(connection, row.key)
             remote_objects.hold(connection, [tombstone], set())
             RemoteObject.objects.filter(pk=row.pk).update(wanted_at=None, wanted_error="")
-            silent = not unread.told_of(connection, row.key)
             fact = Told(tombstone.as_of, Origin.POLL, f"{connection.pk}:gone:{row.key}", silent)
             derivation_pages.derive_beside(connection, {row.key: fact}, is_last=True)
             stored_events.release(connection, {row.key})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.db.models import Q
 
@@ -125,5 +125,5 @@ def _one(client: Client, key: str) -> Translation:
         if error.code != "resource_missing":
             raise
         body: Json = {"id": external_id, "object": kind, "deleted": True}
-        return Translation((ObjectState(kind, external_id, datetime.now(UTC), body, deleted=True, fetched=True),), None)
+        return Translation((ObjectState(kind, external_id, error.answered_at, body, deleted=True, fetched=True),), None)
     return Translation(translate.from_row(answer.data, answer.asked_at).states, None)

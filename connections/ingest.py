@@ -99,7 +99,7 @@ def _admit(resources: dict[str, Resource], incoming: Incoming) -> Outcome:
     outcome = Outcome(resource=resource)
     if incoming.event and type_ not in resource.events:
         outcome.result, outcome.reason, outcome.quiet = Result.IGNORED, "this event is switched off", supporting
-    elif incoming.event and record.occurred_at < resource.since:
+    elif incoming.event and not incoming.event.replays and record.occurred_at < resource.since:
         outcome.result, outcome.reason = Result.IGNORED, "from before this resource was connected"
     elif (
         incoming.event

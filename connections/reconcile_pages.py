@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Exists, JSONField, OuterRef
 from django.db.models.fields.json import KeyTextTransform
@@ -180,5 +180,5 @@ def _one(client: Client, kind: str, external_id: str) -> Translation:
         if error.code != "resource_missing":
             raise
         gone: Json = {"id": external_id, "object": kind, "deleted": True}
-        return Translation((ObjectState(kind, external_id, datetime.now(UTC), gone, deleted=True, fetched=True),), None)
+        return Translation((ObjectState(kind, external_id, error.answered_at, gone, deleted=True, fetched=True),), None)
     return translate.from_row({"object": kind, **answer.data}, answer.asked_at)

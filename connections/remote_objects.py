@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from common import rows as bulk
 from common.arrays import texts
 from common.due import database_now
+from connections import stored_events
 from connections.guard import Verdict, already_held, consider
 from connections.models import Connection, RemoteObject
 from connections.sources.base import HeldObject, ObjectState
@@ -45,7 +46,8 @@ def hold(
 
     Rows are locked until the caller's transaction ends, and so are those they name at which workers must meet
     (`meets`), made, empty, where they do not exist: first what exists, in order of key, then what is new, in the same
-    order, so that transactions wait for each other instead of locking crosswise.
+    order, so that transactions wait for each other instead of locking crosswise. Events that waited for what comes
+    here, whoever brings it, are due again.
     """
     own = [state.key for state in states]
     # Objects that only come along unchanged (a price in each of ten thousand subscriptions) are not locked.
@@ -63,6 +65,7 @@ def hold(
     met = meeting | touched
     locked = read(connection, met, lock=True)
     known |= locked
+    wanted = {key for key, row in known.items() if row.wanted_at}
     verdicts = [Verdict.HELD] * len(states)
     told = [place for place, is_new in enumerate(news) if is_new]
     changed, rewritten = _consider(connection, known, states, refs, told, verdicts)
@@ -72,6 +75,7 @@ def hold(
         # Another transaction made these meanwhile. It has ended, or we would still wait.
         found = read(connection, elsewhere, lock=True)
         known |= found
+        wanted |= {key for key, row in found.items() if row.wanted_at}
         places = [place for place in told if own[place] in found]
         later, rewritten_later = _consider(connection, known, states, refs, places, verdicts)
         stored += later.values()
@@ -81,6 +85,8 @@ def hold(
     # What was only seen again is most of an import, and its body most of a row.
     bulk.update([row for row in stored if row.key in rewritten], [*_STATE, *_BODY])
     bulk.update([row for row in stored if row.key not in rewritten], _STATE)
+    if answered := {key for key in wanted if not known[key].wanted_at}:
+        stored_events.release(connection, answered)
     return Held(known, verdicts, met | changed.keys())
 
 

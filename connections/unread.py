@@ -44,7 +44,7 @@ def set_aside(connection: Connection, row: RemoteObject, why: str) -> None:
     stand_in = {"id": row.external_id, "object": row.type, "deleted": True}
     try:
         with transaction.atomic():
-            inbox.fenced(connection.pk, connection.epoch)
+            connection = inbox.fenced(connection.pk, connection.epoch)
             mine = RemoteObject.objects.select_for_update(no_key=True).get(pk=row.pk)
             if mine.wanted_at is None:
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
@@ -11,11 +11,19 @@ Json = dict[str, Any]
 class SourceError(Exception):
     """What went wrong at the source, in the user's words. `permanent`: trying again cannot help.
 
-    `retry_after`: seconds the source asked us to wait. `code`: short and stable, for rows and tests.
+    `retry_after`: seconds the source asked us to wait. `code`: short and stable, for rows and tests. `answered_at`: by
+    the source's clock, or ours where it did not say.
     """
 
     def __init__(
-        self, message: str, *, permanent: bool, code: str, retry_after: float | None = None, permission: str = ""
+        self,
+        message: str,
+        *,
+        permanent: bool,
+        code: str,
+        retry_after: float | None = None,
+        permission: str = "",
+        answered_at: datetime | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -23,6 +31,7 @@ class SourceError(Exception):
         self.code = code
         self.retry_after = retry_after
         self.permission = permission
+        self.answered_at = answered_at or datetime.now(UTC)
 
 
 class ObjectState(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -118,6 +119,17 @@ def test_replaying_applies_again_and_tells_nothing_twice(receive: Callable[..., 
         ("webhook", "evt_1"),
         ("replay", "evt_1"),
     ]
+
+
+def test_replaying_what_is_from_before_the_resource_applies_it(receive: Callable[..., None]) -> None:
+    """Its resource was removed and added, or the account connected again, since the event failed."""
+    receive(event(1, "customer.created", START, phone="1"))
+    Contact.objects.update(phone="", facts={})
+    InboundEvent.objects.update(state="dead")
+    Resource.objects.update(since=datetime.fromtimestamp(START + 60, UTC))
+    stored_events.replay(InboundEvent.objects.all())
+    inbox.drain()
+    assert Contact.objects.get().phone == "1"
 
 
 SUCCEEDED = {"status": "succeeded", "amount_refunded": 0}

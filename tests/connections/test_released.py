@@ -6,11 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from connections import inbox
-from connections.models import InboundEvent, RemoteObject, Resource, SyncLogEntry
+from common.due import database_now
+from connections import fetching, inbox, rederiving, setup
+from connections.models import Connection, InboundEvent, RemoteObject, Resource, SyncLogEntry
 from connections.tasks import release_held
+from recurring_payments.models import RecurringPayment
 from sandbox.stripe import Sandbox, SandboxAccount
+from tests.connections.conftest import work
 from tests.connections.imports import walk
+from tests.connections.night_checks import checked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Connect = Callable[..., Resource]
@@ -39,12 +43,53 @@ def test_an_event_goes_on_when_an_import_brought_what_it_waits_for(waiting: str,
     """E002: the import's page ends the wish, so nobody asks for the object, and nobody else releases the event."""
     walk(connect("customer", sync="history_and_new").runs.get())
     assert RemoteObject.objects.get(external_id=waiting).wanted_at is None
-    release_held()
     inbox.drain()
     assert states() == ["done"]
     assert SyncLogEntry.objects.get(event_type="charge.succeeded").contact is not None
 
 
+def test_an_event_goes_on_when_a_check_brought_what_it_waits_for(waiting: str) -> None:
+    checked(Connection.objects.get(), full=True)
+    assert RemoteObject.objects.get(external_id=waiting).wanted_at is None
+    inbox.drain()
+    assert states() == ["done"]
+
+
+def test_an_event_that_nobody_released_goes_on_all_the_same(waiting: str) -> None:
+    """As those that a version before has left behind."""
+    RemoteObject.objects.filter(external_id=waiting).update(wanted_at=None, body={"id": waiting, "object": "customer"})
+    assert release_held() is None and states() == ["due"]
+
+
 def test_an_event_whose_object_is_still_wished_for_goes_on_waiting(waiting: str) -> None:
     release_held()
     assert states() == ["waiting"]
+
+
+def test_what_is_read_is_told_by_the_status_map_of_now(
+    account: SandboxAccount, stripe: Sandbox, connect: Connect, live_hook: None
+) -> None:
+    """A walk over what is wanted has begun when somebody saves another map."""
+    before = connect("subscription").connection
+    account.subscribe(None, amount=2900, currency="eur")
+    stripe.deliver()
+    work()
+    setup.change_status_map(Connection.objects.get(), {"active": "PENDING"})
+    rederiving.drain()
+    assert RecurringPayment.objects.get().normalized_status == "PENDING"
+    product = RemoteObject.objects.get(type="product")
+    product.wanted_at = database_now()
+    product.save()
+    fetching._fetch_each(before, [product])
+    product.refresh_from_db()
+    assert product.wanted_at is None and RecurringPayment.objects.get().normalized_status == "PENDING"
+
+
+def test_what_stripe_does_not_have_is_dated_by_its_clock(connect: Connect) -> None:
+    """By ours, should it be ahead, what Stripe tells next would seem to be old."""
+    connection = connect("customer").connection
+    RemoteObject.objects.create(connection=connection, type="product", external_id="prod_no", wanted_at=database_now())
+    fetching.drain()
+    gone = RemoteObject.objects.get(external_id="prod_no")
+    # Stripe's clock has whole seconds.
+    assert gone.deleted_at and gone.as_of and gone.as_of.microsecond == 0

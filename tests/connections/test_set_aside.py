@@ -57,6 +57,18 @@ def test_an_event_is_set_aside_with_its_row_in_the_log_or_not_yet(connection: Co
     assert SyncLogEntry.objects.get().result == "dead"
 
 
+def test_a_worker_that_comes_back_leaves_set_aside_what_was(connection: Connection) -> None:
+    """Frozen past its lease, it meets a database error on waking and wants to put the event back."""
+    set_aside(connection, 1)
+    took_its_workers_along(InboundEvent)
+    frozen = InboundEvent.objects.get()
+    inbox.drain()
+    frozen.later(timedelta(0))
+    frozen.failed(code="database", error="gone")
+    frozen.mark(State.HELD)
+    assert InboundEvent.objects.get().state == "dead"
+
+
 def test_a_bulk_replay_is_given_up_and_ended_at_once_or_not_yet(connection: Connection) -> None:
     replaying.begin({"result": "dead"}, 3, None)
     took_its_workers_along(BulkReplay)

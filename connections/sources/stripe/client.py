@@ -163,7 +163,12 @@ def refused(error: stripe.StripeError) -> SourceError:
             retry_after=_seconds(error.headers),
         )
     if status == 404 or code == "resource_missing":
-        return SourceError(message or "Stripe does not have this object.", permanent=True, code="resource_missing")
+        return SourceError(
+            message or "Stripe does not have this object.",
+            permanent=True,
+            code="resource_missing",
+            answered_at=_date(error.headers),
+        )
     if status is None or status >= 500 or status == 409:
         return SourceError(
             NO_ANSWER,
