@@ -273,6 +273,8 @@ def test_activating_names_what_was_looked_at(marketer_client: Client, automation
 
 
 def test_a_draft_with_gaps_is_refused_and_shows_where(marketer_client: Client, draft: Automation) -> None:
+    # What nobody has come to yet is no mistake.
+    assert "Add at least one step." not in page(marketer_client, "detail", draft.pk)
     refused = send(marketer_client, "activate", draft.pk, status=422)
     assert "It cannot be activated yet" in refused
     assert "Choose what starts this automation." in refused
