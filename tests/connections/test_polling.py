@@ -179,3 +179,33 @@ def test_a_poll_that_comes_to_nothing_is_told(
     polling.poll(Connection.objects.get())
     assert told not in text(marketer_client, APP) and attention(None) == 0
     assert marketer_client.get("/health/").json()["checks"]["polling"] == "ok"
+
+
+@pytest.mark.parametrize("ran_ahead_before", [False, True])
+def test_an_event_dated_ahead_of_now_does_not_blind_the_poll(
+    account: SandboxAccount,
+    stripe: Sandbox,
+    live_hook: None,
+    connect: Callable[..., Resource],
+    ran_ahead_before: bool,
+) -> None:
+    """Row 58: as Stripe's test clocks make them. A watermark that stands in the future already comes back."""
+    connect("customer")
+    Connection.objects.update(polls=True)
+    account.create_customer(email="ahead@mill.example", at=int(time.time()) + 40 * DAY)
+    stripe.discard()
+    polling.poll(Connection.objects.get())
+    account.create_customer(email="now@mill.example", at=int(time.time()))
+    stripe.discard()
+    if ran_ahead_before:
+        Resource.objects.update(since=Now() - timedelta(hours=2))
+        account.create_customer(email="missed@mill.example", at=int(time.time()) - 3600)
+        stripe.discard()
+        ConnectionStatus.objects.update(events_seen_until=Now() + timedelta(days=40))
+
+    for _ in range(2):
+        polling.poll(Connection.objects.get())
+    bodies = b"".join(bytes(body) for body in InboundEvent.objects.values_list("body", flat=True))
+    assert b"now@mill.example" in bodies
+    assert (b"missed@mill.example" in bodies) is ran_ahead_before
+    assert ConnectionStatus.objects.get().events_seen_until <= datetime.now(UTC) + timedelta(minutes=1)
