@@ -112,10 +112,10 @@ _RELEASE = """
 
 
 def release_held() -> int:
-    """Events whose objects came without a word to those who wait, as by a page of history: due again, too.
+    """Events that wait for nothing that is still wished for: due again, too. Returns how many.
 
-    Who stores an object that events wait for releases them as a rule. This is the net below it: an event that waits
-    for nothing that is still wished for would wait for ever. Returns how many.
+    Who stores an object releases those who wait for it. This is the net below, without which one that was forgotten, as
+    by a version before, would wait for ever.
     """
     with database.cursor() as cursor:
         cursor.execute(_RELEASE_HELD)
