@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("connections", "0023_unanswered_pages"),
+        ("connections", "0024_underived_by_owner"),
     ]
 
     operations = [
