@@ -19,7 +19,7 @@ from contacts import merging
 from contacts.models import Contact, ContactList, ListMembership
 from tests.campaigns.conftest import MakeCampaign, MakeContact
 from tests.campaigns.smtp import MailServer
-from tests.waiting import eventually
+from tests.waiting import eventually, somebody_waits_for_a_lock
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -213,16 +213,10 @@ def test_cancelling_waits_for_a_merge_before_it_locks_anything(campaign: Campaig
     with transaction.atomic():
         merging._lock("pg_advisory_xact_lock")
         canceller.start()
-        eventually(_somebody_waits, what="the one who cancels waits for the merge")
+        eventually(somebody_waits_for_a_lock, what="the one who cancels waits for the merge")
         assert Sending.objects.select_for_update(nowait=True).get().queued == 2
     canceller.join()
     assert set(Mail.objects.values_list("outcome", flat=True)) == {"cancelled"}
-
-
-def _somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("select count(*) from pg_locks where locktype = 'advisory' and not granted")
-        return bool(cursor.fetchone()[0])
 
 
 def test_cancelling_what_is_over_does_nothing_and_says_so(

@@ -18,7 +18,7 @@ from campaigns.suppressing import allow_again, suppress
 from contacts.models import Contact
 from tests.campaigns.conftest import MakeCampaign, MakeContact
 from tests.campaigns.smtp import GO_ON, MailServer
-from tests.waiting import eventually
+from tests.waiting import eventually, somebody_waits_for_a_lock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -232,17 +232,11 @@ def test_nobody_unsubscribes_between_the_question_and_the_hand_over(
     leaving.start()
     assert entered.wait(20)
     worker.start()
-    eventually(_somebody_waits, what="the worker waits for the address")
+    eventually(somebody_waits_for_a_lock, what="the worker waits for the address")
     go_on.set()
     leaving.join()
     worker.join()
     assert outcome(queued) == "suppressed" and mail_server.received == []
-
-
-def _somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("select count(*) from pg_locks where locktype = 'advisory' and not granted")
-        return bool(cursor.fetchone()[0])
 
 
 def test_two_workers_share_the_queue(

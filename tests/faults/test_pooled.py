@@ -138,5 +138,8 @@ def _limit_of_a_session(address: str) -> str:
 
 def _advisory_locks(machine: Machine) -> int:
     with psycopg.connect(machine.environment["DATABASE_URL"]) as server:
-        row = server.execute("select count(*) from pg_locks where locktype = 'advisory'").fetchone()
+        row = server.execute(
+            "select count(*) from pg_locks where locktype = 'advisory' "
+            "and database = (select oid from pg_database where datname = current_database())"
+        ).fetchone()
     return int(row[0]) if row else -1
