@@ -40,7 +40,9 @@ class Mail(DueRow):
     delivery_id = models.UUIDField(default=uuid.uuid4, unique=True, help_text="the left side of its Message-ID")
     outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.QUEUED)
     is_test = models.BooleanField(default=False, help_text="never leaves the house")
-    is_tallied = models.BooleanField(default=False, help_text="counted for good; see campaigns.tallying")
+    is_tallied = models.BooleanField(
+        default=False, db_default=False, help_text="counted for good; see campaigns.tallying"
+    )
     # What the mail may speak of besides the contact.
     recurring_payment = models.ForeignKey(
         RecurringPayment, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False

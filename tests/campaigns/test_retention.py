@@ -113,6 +113,19 @@ def test_the_list_looks_at_no_mail_that_was_counted(campaign: Campaign) -> None:
     assert "mail_untallied" in plan
 
 
+def test_processes_of_the_version_before_go_on(campaign: Campaign) -> None:
+    """Row 47: while a new version is put in place, the old one makes mails without the column it does not know."""
+    columns = ", ".join(f'"{field.column}"' for field in Mail._meta.concrete_fields if field.column != "is_tallied")
+    SentCopy.objects.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "create temporary table before on commit drop as select * from campaigns_mail;"
+            "delete from campaigns_mail;"
+            f"insert into campaigns_mail ({columns}) select {columns} from before"
+        )
+    assert set(Mail.objects.values_list("is_tallied", flat=True)) == {False}
+
+
 def test_what_a_mail_said_goes_earlier_than_the_mail(campaign: Campaign) -> None:
     aged(44)
     retention.clear_old()
