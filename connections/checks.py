@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from connections import api, polling, reconcile, webhooks
 from connections.models import Connection, ConnectionStatus
@@ -54,7 +54,10 @@ def check(connection: Connection) -> str:
     if _was_disconnected(connection):
         return ""
     status = ConnectionStatus.objects.filter(pk=connection.pk)
-    status.update(**({"next_check_at": Now() + AGAIN} if passes else {"checked_at": Now()}))
+    if passes:
+        status.update(next_check_at=Now() + AGAIN, unchecked_since=Coalesce("unchecked_since", Now()))
+    else:
+        status.update(checked_at=Now(), unchecked_since=None)
     if error and (not passes or _not_seen_for_long(connection)):
         webhooks.current(connection).update(endpoint_error=error)
     if mended or connection.endpoint_id != before or set(connection.endpoint_events) - asked:
@@ -67,12 +70,10 @@ def check(connection: Connection) -> str:
 
 
 def _not_seen_for_long(connection: Connection) -> bool:
-    """Has Stripe said nothing of the endpoint for hours? Where it was not asked yet, since the account is connected."""
-    here = Connection.objects.filter(pk=connection.pk)
-    return here.filter(
-        Q(connected_at__isnull=True) | Q(connected_at__lt=Now() - PATIENCE),
-        Q(status__checked_at__isnull=True) | Q(status__checked_at__lt=Now() - PATIENCE),
-    ).exists()
+    """Was Stripe asked about the endpoint for hours, and each time in vain? How long nobody asked does not count: an
+    account that polls has no endpoint to ask about.
+    """
+    return ConnectionStatus.objects.filter(pk=connection.pk, unchecked_since__lt=Now() - PATIENCE).exists()
 
 
 def soon(connection: Connection) -> None:

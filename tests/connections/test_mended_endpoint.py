@@ -131,12 +131,19 @@ def test_a_moment_in_which_stripe_cannot_be_asked_is_no_fault_of_the_webhook(
     page = marketer_client.post(f"/apps/stripe/accounts/{connection.pk}/repair/", follow=True).content.decode()
     assert "cannot be reached" in page and Connection.objects.get().endpoint_error == ""
 
-    Connection.objects.update(connected_at=Now() - timedelta(hours=4))
-    ConnectionStatus.objects.update(checked_at=Now() - timedelta(hours=4), next_check_at=Now(), throttled_until=None)
+    # Nobody asked for days, as with an account that polled: that is no long silence of Stripe's.
+    ConnectionStatus.objects.update(checked_at=Now() - timedelta(days=4), next_check_at=Now(), throttled_until=None)
+    Connection.objects.update(connected_at=Now() - timedelta(days=9))
+    checks.drain()
+    assert Connection.objects.get().endpoint_error == "" and attention(None) == 0
+
+    ConnectionStatus.objects.update(
+        unchecked_since=Now() - timedelta(hours=4), next_check_at=Now(), throttled_until=None
+    )
     checks.drain()
     assert "cannot be reached" in Connection.objects.get().endpoint_error and attention(None) == 1
     stripe.clear_faults()
     ConnectionStatus.objects.update(next_check_at=Now(), throttled_until=None)
     checks.drain()
     assert Connection.objects.get().endpoint_error == "" and attention(None) == 0
-    assert ConnectionStatus.objects.filter(next_check_at__gt=soon).exists()
+    assert ConnectionStatus.objects.filter(next_check_at__gt=soon, unchecked_since=None).exists()
