@@ -40,6 +40,8 @@ _CROSSWISE_TRIES = 5
 _PACING = len(_BACKOFF) - 1
 # Tries in a row of what we cannot work on, or what Stripe alone leaves unanswered: about four hours.
 ENOUGH = 8
+# The same where no two in a row end alike.
+ENOUGH_IN_ALL = 2 * ENOUGH
 # Refusals that no other object would be spared.
 _ABOUT_THE_KEY = ("key_refused", "key_expired", "key_unreadable", "disconnected", "publishable")
 _ABOUT_THE_ANSWER = ("unreadable", "endless")
@@ -128,10 +130,10 @@ def _refused(connection: Connection, row: RemoteObject, error: SourceError) -> b
         if error.permission:
             unread.note_lacking(connection, error.permission)
         unread.set_aside(connection, row, error.message)
-    elif error.code in _ABOUT_THE_ANSWER and _tries(row, error.message) >= ENOUGH:
+    elif error.code in _ABOUT_THE_ANSWER and _are_enough(row, error.message, row.wanted_attempts + 1):
         unread.set_aside(connection, row, error.message)
     elif error.code in _ABOUT_THE_ANSWER:
-        _again(row, error.message, _tries(row, error.message), error.retry_after)
+        _again(row, error.message, row.wanted_attempts + 1, error.retry_after)
     elif error.code == "unavailable":
         return _unanswered(connection, row, error)
     else:
@@ -142,27 +144,30 @@ def _refused(connection: Connection, row: RemoteObject, error: SourceError) -> b
 
 def _unanswered(connection: Connection, row: RemoteObject, error: SourceError) -> bool:
     """While Stripe is away for everything, tries only set the pace. True if the object was given up."""
-    tries = _tries(row, error.message)
+    tries = row.wanted_attempts + 1
     if tries > _PACING and not unanswered.answers_others(connection):
         tries = _PACING
-    if tries >= ENOUGH:
+    if _are_enough(row, error.message, tries):
         unread.set_aside(connection, row, unanswered.final(row.key).message)
         return True
     _again(row, error.message, tries, error.retry_after)
     return False
 
 
-def _tries(row: RemoteObject, why: str) -> int:
-    """How many in a row, with this one. What was left unanswered and what failed otherwise are not counted together."""
-    same = (row.wanted_error == NO_ANSWER) == (why == NO_ANSWER)
-    return 1 + (row.wanted_attempts if same else min(row.wanted_attempts, _PACING))
+def _are_enough(row: RemoteObject, why: str, tries: int) -> bool:
+    """Whether so many, with this one, are all the object gets. Where the one before ended otherwise, as what fails
+    may do after what was left unanswered, it gets more; but an end it has, however its tries take turns.
+    """
+    alike = (row.wanted_error == NO_ANSWER) == (why == NO_ANSWER)
+    return tries >= (ENOUGH if alike else ENOUGH_IN_ALL)
 
 
 def _failed(connection: Connection, row: RemoteObject, error: Exception) -> None:
     """What came for this object could not be worked on: it fails alone, and is set aside when that does not end."""
     logger.exception("An object could not be read or stored", extra={"object": row.key}, exc_info=error)
     words = failed_derivations.words(error)
-    if (tries := _tries(row, words)) < ENOUGH:
+    tries = row.wanted_attempts + 1
+    if not _are_enough(row, words, tries):
         _again(row, words, tries)
     else:
         unread.set_aside(connection, row, f"Millrace could not work on {row.key}, however often it tried.")

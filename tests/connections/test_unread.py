@@ -239,6 +239,28 @@ def test_what_alone_gets_no_answer_is_given_up_in_the_end_and_told(
     assert f"no answer for customer:{customer['id']}, however often" in text(marketer_client, APP)
 
 
+def test_what_fails_now_so_now_so_comes_to_an_end(receive: Receive, account: SandboxAccount, stripe: Sandbox) -> None:
+    """No answer, then one that is none, in turn: neither is ever seen often in a row."""
+    customer = account.create_customer(email="ada@mill.example")
+    stripe.discard()
+    kinds: tuple[dict[str, Any], ...] = ({"status": 503, "retry_after": "1"}, {"html": True, "status": 200})
+    stripe.faults(path="/v1/customers/", count=0, **kinds[0])
+    receive(*(event(n, "customer.updated", START + 5, id=customer["id"], phone=f"guess {n}") for n in (1, 2)))
+    row = RemoteObject.objects.filter(external_id=customer["id"])
+    tries = 0
+    while row.get().wanted_at:
+        tries += 1
+        assert tries <= fetching.ENOUGH_IN_ALL
+        stripe.clear_faults()
+        stripe.faults(path="/v1/customers/", count=0, **kinds[tries % 2])
+        row.update(wanted_at=Now())
+        ConnectionStatus.objects.update(throttled_until=None, polled_at=Now())
+        fetching.drain()
+    assert tries > fetching.ENOUGH and unread.refused().get() == row.get()
+    settle()
+    assert states() == {"done"}
+
+
 def test_what_follows_from_a_read_object_may_fail_without_it(
     account: SandboxAccount, connect: Callable[..., Resource], stripe: Sandbox
 ) -> None:
