@@ -6,11 +6,22 @@ from one to the next, and a page that wants to disconnect would wait until an im
 
 from __future__ import annotations
 
+from django.db import OperationalError
 from django.db import connection as database
 
 from connections.models import Connection
+from connections.sources.base import SourceError
 
 _LOCK = 0x46656E63  # "Fenc"
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+class Busy(SourceError):
+    """A batch under way lasts longer than a session may wait for a lock. The caller's transaction is void."""
+
+    def __init__(self) -> None:
+        words = "A sync of this account is writing right now. Nothing is lost: try again in a moment."
+        super().__init__(words, permanent=False, code="busy", retry_after=1.0)
 
 
 def hold_together(connection_id: int) -> None:
@@ -20,10 +31,15 @@ def hold_together(connection_id: int) -> None:
 
 def hold_alone(connection_id: int) -> Connection:
     """The account, held by nobody else until the caller's transaction ends: to disconnect it, change its key, its
-    resources or how its objects are read. Connection.DoesNotExist if there is none.
+    resources or how its objects are read. Connection.DoesNotExist if there is none; Busy.
     """
-    _lock("pg_advisory_xact_lock", connection_id)
-    return Connection.objects.select_for_update(no_key=True).get(pk=connection_id)
+    try:
+        _lock("pg_advisory_xact_lock", connection_id)
+        return Connection.objects.select_for_update(no_key=True).get(pk=connection_id)
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        raise Busy from error
 
 
 def _lock(function: str, connection_id: int) -> None:

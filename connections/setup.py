@@ -175,7 +175,10 @@ def change_resource(resource: Resource, *, events: list[str], data: str) -> None
 
 
 def change_status_map(connection: Connection, status_map: dict[str, str]) -> None:
-    """Read subscription statuses by another map. Recurring payments that exist follow, page by page, in a worker."""
+    """Read subscription statuses by another map. Recurring payments that exist follow, page by page, in a worker.
+
+    fence.Busy if nothing could be changed now.
+    """
     with transaction.atomic():
         fence.hold_alone(connection.pk)
         Connection.objects.filter(pk=connection.pk).update(status_map=status_map)
@@ -184,7 +187,7 @@ def change_status_map(connection: Connection, status_map: dict[str, str]) -> Non
 
 
 def remove_resource(resource: Resource) -> None:
-    """Stop syncing a resource. What it brought stays; adding it again is possible at any time."""
+    """Stop syncing a resource. What it brought stays; adding it again is possible at any time. fence.Busy."""
     with transaction.atomic():
         fence.hold_alone(resource.connection_id)
         Resource.objects.filter(pk=resource.pk, removed_at=None).update(removed_at=Now(), error="")
@@ -201,7 +204,7 @@ def remove_resource(resource: Resource) -> None:
 def disconnect(connection: Connection) -> str:
     """End a connection: nothing more comes in, the key is wiped, everything synced stays.
 
-    Returns what could not be tidied up at Stripe, in words, or "".
+    Returns what could not be tidied up at Stripe, in words, or "". fence.Busy: it is still connected.
     """
     left_behind = ""
     try:
@@ -210,27 +213,35 @@ def disconnect(connection: Connection) -> str:
         left_behind = (
             "Stripe did not let us delete the webhook endpoint. Delete it there yourself; its events are refused here."
         )
-    with transaction.atomic():
-        locked = fence.hold_alone(connection.pk)
-        for resource in locked.resources.active():
-            historical.stop(resource, "The account was disconnected.")
-        locked.resources.active().update(removed_at=Now())
-        locked.drafts.filter(finished_at=None).delete()
-        locked.state, locked.epoch, locked.error = Connection.State.DISCONNECTED, locked.epoch + 1, ""
-        locked.api_key_sealed = locked.webhook_secret_sealed = locked.previous_secret_sealed = None
-        locked.previous_secret_until, locked.endpoint_id, locked.endpoint_events = None, "", []
-        locked.key_hint = locked.key_fingerprint = locked.endpoint_error = ""
-        locked.polls, locked.refused_address, locked.unproven_since = False, "", None
-        locked.save()
+    try:
+        _end(connection)
+    except fence.Busy:
+        # It stays connected, and needs its endpoint again.
+        checks.soon(connection)
+        raise
     return left_behind
 
 
+@transaction.atomic
+def _end(connection: Connection) -> None:
+    locked = fence.hold_alone(connection.pk)
+    for resource in locked.resources.active():
+        historical.stop(resource, "The account was disconnected.")
+    locked.resources.active().update(removed_at=Now())
+    locked.drafts.filter(finished_at=None).delete()
+    locked.state, locked.epoch, locked.error = Connection.State.DISCONNECTED, locked.epoch + 1, ""
+    locked.api_key_sealed = locked.webhook_secret_sealed = locked.previous_secret_sealed = None
+    locked.previous_secret_until, locked.endpoint_id, locked.endpoint_events = None, "", []
+    locked.key_hint = locked.key_fingerprint = locked.endpoint_error = ""
+    locked.polls, locked.refused_address, locked.unproven_since = False, "", None
+    locked.save()
+
+
 def discard(draft: SetupDraft) -> None:
-    """Throw an unfinished wizard away, and the key with it if its account has no resource."""
-    connection = draft.connection
+    """Throw an unfinished wizard away, and the key with it if its account has no resource. fence.Busy."""
+    if draft.connection.state == Connection.State.SETUP:
+        disconnect(draft.connection)
     draft.delete()
-    if connection.state == Connection.State.SETUP:
-        disconnect(connection)
 
 
 def stripe_time(connection: Connection) -> datetime:
@@ -274,6 +285,7 @@ def _activate(connection: Connection, user: Any) -> None:
         poll_moved_at=Now(),
         poll_error="",
         gap_since=None,
+        unchecked_since=None,
         throttled_until=None,
     )
     # Events kept from a time when the account was disconnected are looked at again; older ones are then ignored.

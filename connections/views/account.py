@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from common.htmx import is_fragment, render_fragment_or_page, target_id
-from connections import api, checks, polling, reconcile, setup, webhooks
+from connections import api, checks, fence, polling, reconcile, setup, webhooks
 from connections.forms.key import KeyForm
 from connections.models import Connection
 from connections.sources.base import SourceError
@@ -30,7 +30,11 @@ def disconnect(request: HttpRequest, pk: int) -> HttpResponseBase:
     if request.method != "POST":
         context = {"connection": connection}
         return render_fragment_or_page(request, "connections/disconnect.html", "connections/_disconnect.html", context)
-    left_behind = setup.disconnect(connection)
+    try:
+        left_behind = setup.disconnect(connection)
+    except fence.Busy as busy:
+        messages.error(request, busy.message)
+        return redirect("connections:app")
     audit.record(request, "disconnected account", connection)
     messages.success(request, f"{connection.name} is disconnected. Everything synced before is still here.")
     if left_behind:

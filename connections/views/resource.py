@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from common.htmx import render_fragment_or_page
-from connections import mapping_words, resource_lines, setup
+from connections import fence, mapping_words, resource_lines, setup
 from connections.forms.switches import ResourceForm
 from connections.models import Connection, Resource
 from connections.record_kinds import KINDS, event_lines
@@ -55,7 +55,11 @@ def remove(request: HttpRequest, pk: int) -> HttpResponseBase:
         return render_fragment_or_page(
             request, "connections/remove_resource.html", "connections/_remove_resource.html", context
         )
-    setup.remove_resource(found)
+    try:
+        setup.remove_resource(found)
+    except fence.Busy as busy:
+        messages.error(request, busy.message)
+        return redirect("connections:app")
     audit.record(request, "disconnected resource", found, account=found.connection.name)
     messages.success(request, f"{found} is disconnected. Everything it brought is still here.")
     return redirect("connections:app")

@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
-from connections import setup
+from connections import fence, setup
 from connections.forms.statuses import StatusMapForm
 from connections.models import Connection
 from users import audit
@@ -23,9 +23,14 @@ def statuses(request: HttpRequest, pk: int) -> HttpResponseBase:
     form = StatusMapForm(connection, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         before, after = connection.status_map, form.chosen()
-        setup.change_status_map(connection, after)
-        audit.record(request, "changed status map", connection, status_map=(before, after))
-        messages.success(request, "The statuses are saved. Recurring payments follow within seconds.")
-        return redirect("connections:statuses", pk=connection.pk)
+        try:
+            setup.change_status_map(connection, after)
+        except fence.Busy as busy:
+            messages.error(request, busy.message)
+            form.add_error(None, busy.message)
+        else:
+            audit.record(request, "changed status map", connection, status_map=(before, after))
+            messages.success(request, "The statuses are saved. Recurring payments follow within seconds.")
+            return redirect("connections:statuses", pk=connection.pk)
     context = {"connection": connection, "form": form}
     return render(request, "connections/statuses.html", context, status=422 if form.errors else 200)

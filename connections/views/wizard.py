@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST
 
 from common.htmx import is_fragment, render_fragment_or_page, target_id
-from connections import drafts, setup
+from connections import drafts, fence, setup
 from connections.forms.connect import ConnectForm
 from connections.forms.resource import EventsForm, ResourceForm
 from connections.models import Connection, Resource, SetupDraft
@@ -159,7 +159,12 @@ def discard(request: HttpRequest, pk: int) -> HttpResponse:
     draft = open_draft(pk)
     if draft is None:
         return redirect("connections:app")
-    audit.record(request, "discarded setup", draft.connection, resource=draft.kind)
-    setup.discard(draft)
+    connection, kind = draft.connection, draft.kind
+    try:
+        setup.discard(draft)
+    except fence.Busy as busy:
+        messages.error(request, busy.message)
+        return redirect("connections:app")
+    audit.record(request, "discarded setup", connection, resource=kind)
     messages.info(request, gettext("The draft is discarded. Nothing synced was changed."))
     return redirect("connections:app")

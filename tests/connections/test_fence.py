@@ -9,9 +9,14 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection as database
 from django.db import transaction
+from django.db.models.functions import Now
+from django.test import Client
+from django.urls import reverse
 
 from connections import inbox, setup
-from connections.models import Connection, Resource
+from connections.models import Connection, ConnectionStatus, Resource, SetupDraft, SyncRun
+from sandbox.stripe import SandboxAccount
+from tests.connections.test_app_pages import APP, text
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOLDERS, HELD_SECONDS = 3, 0.3
@@ -33,6 +38,84 @@ def test_a_page_that_disconnects_gets_its_turn_in_a_burst(connect: Connect) -> N
             thread.join(10)
         assert not any(thread.is_alive() for thread in ended), "each has seen that the account is gone"
     assert Connection.objects.get().state == Connection.State.DISCONNECTED
+
+
+WRITING = "A sync of this account is writing right now."
+HTMX = {"HX-Request": "true"}
+
+
+def test_a_page_that_waits_too_long_says_so_and_changes_nothing(
+    connect: Connect, account: SandboxAccount, admin_client: Client
+) -> None:
+    """Row 65: a batch that lasts longer than the web waits for a lock is no fault of ours, and nothing is lost."""
+    resource = connect("customer")
+    connection = resource.connection
+    draft = SetupDraft.objects.create(connection=connection, kind="charge", sync="new_only", rows=[])
+    leaving, removing = (
+        reverse("connections:disconnect", args=[connection.pk]),
+        reverse("connections:resource-remove", args=[resource.pk]),
+    )
+    with _one_long_batch(connection.pk):
+        for address in (leaving, removing, reverse("connections:history-start", args=[resource.pk])):
+            answer = admin_client.post(address)
+            assert answer.status_code == 302 and WRITING in text(admin_client, answer["Location"])
+        answer = admin_client.post(leaving, headers=HTMX)
+        assert answer["HX-Redirect"] == APP and WRITING in text(admin_client, APP)
+        key = {"key": account.key}
+        for headers in ({}, HTMX):
+            page = admin_client.post(reverse("connections:replace-key", args=[connection.pk]), key, headers=headers)
+            assert page.status_code == 422 and WRITING in page.content.decode()
+        chosen = reverse("connections:statuses", args=[connection.pk])
+        values = _values(admin_client, chosen) | {"unpaid": "PENDING"}
+        page = admin_client.post(chosen, values)
+        assert page.status_code == 422 and WRITING in page.content.decode()
+        assert page.context["form"]["unpaid"].value() == "PENDING"
+        mapping = reverse("connections:wizard-map", args=[draft.pk])
+        rows = {"row": ["1"], "row-1-source": "customer.email", "row-1-target": "email", "action": "finish"}
+        page = admin_client.post(mapping, rows)
+        assert page.status_code == 422 and "Your rows are kept" in page.content.decode()
+        assert WRITING in page.content.decode()
+    connection.refresh_from_db()
+    assert (connection.is_connected, connection.epoch, connection.status_map) == (True, 1, {})
+    assert Resource.objects.active().get() == resource and not SyncRun.objects.exists()
+    assert SetupDraft.objects.get().finished_at is None
+    # What was tidied up at Stripe before is put back.
+    assert ConnectionStatus.objects.filter(next_check_at__lte=Now()).exists()
+    assert admin_client.post(leaving).status_code == 302
+    assert Connection.objects.get().state == Connection.State.DISCONNECTED
+
+
+def _values(client: Client, address: str) -> dict[str, str]:
+    form = client.get(address).context["form"]
+    return {name: form[name].value() for name in form.fields}
+
+
+@contextmanager
+def _one_long_batch(connection_id: int) -> Iterator[None]:
+    """A batch that holds the account while this session waits for no lock longer than a moment."""
+    held, over = threading.Event(), threading.Event()
+
+    def work() -> None:
+        try:
+            with transaction.atomic():
+                inbox.fenced(connection_id)
+                held.set()
+                over.wait(60)
+        finally:
+            database.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert held.wait(10)
+    try:
+        with database.cursor() as cursor:
+            cursor.execute("set lock_timeout = '100ms'")
+        yield
+    finally:
+        with database.cursor() as cursor:
+            cursor.execute("reset lock_timeout")
+        over.set()
+        thread.join(10)
 
 
 @contextmanager
