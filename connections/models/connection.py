@@ -144,7 +144,7 @@ class ConnectionStatus(models.Model):
     next_check_at = models.DateTimeField(db_default=Now(), help_text="of the webhook endpoint")
     checked_at = models.DateTimeField(null=True, blank=True)
     unchecked_since = models.DateTimeField(
-        null=True, blank=True, help_text="Stripe could not be asked about the endpoint, from then to this moment"
+        null=True, blank=True, help_text="asked of the endpoint in vain from then on"
     )
     throttled_until = models.DateTimeField(null=True, blank=True, help_text="Stripe asked us to wait")
     calls = models.PositiveBigIntegerField(default=0, help_text="requests made to Stripe")

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("connections", "0023_unanswered_pages"),
+        ("connections", "0024_underived_by_owner"),
     ]
 
     operations = [
@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
             name="unchecked_since",
             field=models.DateTimeField(
                 blank=True,
-                help_text="Stripe could not be asked about the endpoint, from then to this moment",
+                help_text="asked of the endpoint in vain from then on",
                 null=True,
             ),
         ),
