@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
             name="unchecked_since",
             field=models.DateTimeField(
                 blank=True,
-                help_text="asked of the endpoint in vain from then on",
+                help_text="asked of the endpoint in vain since",
                 null=True,
             ),
         ),
