@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
             name="unchecked_since",
             field=models.DateTimeField(
                 blank=True,
-                help_text="Stripe could not be asked about the endpoint, from then to this moment",
+                help_text="asked of the endpoint in vain since",
                 null=True,
             ),
         ),

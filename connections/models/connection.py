@@ -143,9 +143,7 @@ class ConnectionStatus(models.Model):
     poll_seconds = models.PositiveIntegerField(default=15)
     next_check_at = models.DateTimeField(db_default=Now(), help_text="of the webhook endpoint")
     checked_at = models.DateTimeField(null=True, blank=True)
-    unchecked_since = models.DateTimeField(
-        null=True, blank=True, help_text="Stripe could not be asked about the endpoint, from then to this moment"
-    )
+    unchecked_since = models.DateTimeField(null=True, blank=True, help_text="asked of the endpoint in vain since")
     throttled_until = models.DateTimeField(null=True, blank=True, help_text="Stripe asked us to wait")
     calls = models.PositiveBigIntegerField(default=0, help_text="requests made to Stripe")
     missed_webhooks = models.PositiveIntegerField(default=0, help_text="events first seen by the poll, over 2 min late")

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection as database
 from django.db.models.functions import Now
 from django.test import Client
 
@@ -177,6 +178,48 @@ def test_an_account_that_was_disconnected_is_left_out(marketer_client: Client, c
     replaying.drain()
     assert (BulkReplay.objects.get().replayed, InboundEvent.objects.filter(state="dead").count()) == (0, 3)
     assert "None of these rows" in marketer_client.get(DEAD).content.decode()
+
+
+def test_of_more_than_anybody_counts_the_rows_looked_at_tell_how_far_it_is(
+    marketer_client: Client, connection: Connection, monkeypatch: Any
+) -> None:
+    """Over 10,000 rows of the log are “more than 10,000”; a number of events that is known stays one."""
+    monkeypatch.setattr(replaying, "PAGE", 2)
+    set_aside(connection, 3)
+    with database.cursor() as cursor:
+        cursor.execute(
+            "insert into connections_synclogentry (connection_id, resource_kind, replay, via, event_id, event_type, "
+            "object_id, contact_email, result, reason, changes, warnings, occurred_at) select %s, '', 0, 'webhook', "
+            "'evt_gone_' || n, 'customer.created', '', '', 'dead', '', '[]', '[]', now() "
+            "from generate_series(1, 10000) n",
+            [connection.pk],
+        )
+    InboundEvent.objects.bulk_create(
+        InboundEvent(
+            connection=connection,
+            event_id=f"evt_gone_{number}",
+            via="webhook",
+            type="customer.created",
+            occurred_at=Now(),
+            state=State.DEAD,
+            body=b"{}",
+        )
+        for number in range(1, 10_001)
+    )
+    with database.cursor() as cursor:
+        cursor.execute(
+            "update connections_synclogentry l set inbound_id = e.id from connections_inboundevent e "
+            "where e.event_id = l.event_id and l.inbound_id is null"
+        )
+    page = marketer_client.get(DEAD).content.decode()
+    assert "10,000+ events" in page
+    page = marketer_client.post(DEAD, follow=True).content.decode()
+    assert "0 of more than 10,000" in page
+    replaying.drain()
+    bulk = BulkReplay.objects.get()
+    assert not bulk.is_counted and bulk.found == 10_001
+    assert bulk.progress == (bulk.after_id, bulk.until_id)
+    assert BulkReplay(found=10_000).is_counted and BulkReplay(found=20_000, filter={"of": "events"}).is_counted
 
 
 def test_today_is_counted_without_reading_the_log(marketer_client: Client, connection: Connection) -> None:

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from common.due import LEASE, State
-from connections import reconcile, setup
+from connections import history_ends, reconcile, setup
 from connections.models import Connection, ConnectionStatus, RemoteObject, Resource, SyncRun, SyncWindow
 from recurring_payments.models import RecurringPayment
 from sandbox.stripe import Sandbox, SandboxAccount
@@ -91,6 +91,25 @@ def test_a_killed_check_goes_on_at_its_page(
     first = stripe.requests("/v1/customers")[0]
     assert page.after_id in first["query"]
     assert (run.state, run.seen, run.repaired) == ("done", 350, 1)
+
+
+def test_tries_before_a_page_of_a_check_that_came_count_no_longer(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same walk too, where the window is the one in memory: the fault of the next page is its first."""
+    monkeypatch.setattr(history_ends, "ENOUGH", 6)
+    account.play("grow", count=130)
+    resource = connect("customer", sync="history_and_new")
+    work()
+    runs = reconcile.start(resource.connection, full=True)
+    window = SyncWindow.objects.filter(run=runs[0], listing="customer").order_by("pk")[0]
+    SyncWindow.objects.exclude(pk=window.pk).filter(run=runs[0], listing="customer").delete()
+    SyncWindow.objects.filter(pk=window.pk).update(starts_at=runs[0].range_from, unanswered=5, attempts=4)
+    ConnectionStatus.objects.update(polled_at=Now())
+    stripe.faults(path="/v1/customers", skip=1, status=500, count=1)
+    reconcile.drain()
+    window.refresh_from_db()
+    assert (window.state, window.pages, window.unanswered, window.attempts) == (State.DUE, 1, 1, 1)
 
 
 @pytest.mark.parametrize("ended", ["walked", "set aside"])
