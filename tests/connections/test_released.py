@@ -49,6 +49,8 @@ def test_an_event_goes_on_when_an_import_brought_what_it_waits_for(waiting: str,
 
 
 def test_an_event_goes_on_when_a_check_brought_what_it_waits_for(waiting: str) -> None:
+    # It lacks the charge, and brings it with its customer.
+    RemoteObject.objects.filter(type="charge").delete()
     checked(Connection.objects.get(), full=True)
     assert RemoteObject.objects.get(external_id=waiting).wanted_at is None
     inbox.drain()
