@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.utils.timezone import get_default_timezone
+
 from common import fields as catalogue
 from common.along import read
 from common.fields import Field, FieldType
@@ -78,7 +80,7 @@ def coerce(value: Any, field: Field) -> Any:
         case FieldType.BOOLEAN:
             return _yes_or_no(value)
         case FieldType.DATE:
-            return _moment(value).date().isoformat()
+            return _day(value).isoformat()
         case FieldType.DATETIME:
             return _in_utc(_moment(value))
         case FieldType.CHOICE:
@@ -132,6 +134,14 @@ def _in_zone(moment: datetime, zone: tzinfo) -> datetime:
     except OverflowError as error:
         # "9999-12-31T23:59:59-05:00", which never ends, is in the year 10000 here.
         raise ValueError(f"“{moment.isoformat()}” is not a date.") from error
+
+
+def _day(value: Any) -> date:
+    """The day as it was written; of a moment the one that pages show, from which days before and after are counted."""
+    moment = _moment(value)
+    if isinstance(value, datetime | int | float):
+        return _in_zone(moment, get_default_timezone()).date()
+    return moment.date()
 
 
 def _moment(value: Any) -> datetime:

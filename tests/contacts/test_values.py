@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -72,6 +72,24 @@ def test_a_value_that_does_not_fit_is_refused_in_words(kind: str, value: Any) ->
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3)
 )
+
+
+@pytest.mark.parametrize(
+    ("value", "day"),
+    [
+        (datetime(2026, 11, 21, 23, 30, tzinfo=UTC), "2026-11-22"),
+        (1795303800, "2026-11-22"),
+        (date(2026, 11, 21), "2026-11-21"),
+        ("2026-11-21", "2026-11-21"),
+        ("2026-11-21T23:30:00Z", "2026-11-21"),
+    ],
+)
+def test_a_moment_falls_on_the_day_that_pages_show(settings: Any, value: Any, day: str) -> None:
+    """A trial that ends at half past eleven in Greenwich ends on the next day in Berlin. What is written as a day is
+    that day.
+    """
+    settings.TIME_ZONE = "Europe/Berlin"
+    assert coerce(value, Field("f", "F", FieldType.DATE)) == day
 
 
 @given(st.datetimes(timezones=st.timezones()) | st.dates())
