@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from connections import inbox, remote_objects, setup
+from common.fields import Field, FieldType
+from connections import inbox, mapping, remote_objects, setup
 from connections.models import Connection, RemoteObject, Resource
-from connections.sources.base import ObjectState
+from connections.sources.base import HeldObject, ObjectState, View
 from connections.sources.stripe import shapes
 from contacts.models import Contact
 from recurring_payments.models import RecurringPayment
@@ -146,6 +148,35 @@ def test_what_a_customer_lost_is_withdrawn_though_another_key_is_tried_next(
     assert fields() == ("Ada", "Miller", "")
     entry = Contact.objects.get().activities.filter(kind="contact.updated").latest("pk")
     assert [(change["field"], change["old"], change["new"]) for change in entry.changes] == [("phone", "+1", None)]
+
+
+@pytest.mark.parametrize(
+    ("customer", "gone", "told"),
+    [
+        (STUB, True, []),
+        (STUB | {"phone": None, "email": "ada@mill.example"}, True, ["stripe:customer:cus_1"]),
+        (STUB | {"phone": None}, False, ["stripe:customer:cus_1"]),
+    ],
+    ids=["only an id is left", "last words without a phone", "there"],
+)
+@pytest.mark.parametrize("billing", [None, "+2"])
+def test_who_withdraws_a_phone(customer: dict[str, Any], gone: bool, told: list[str], billing: str | None) -> None:
+    """What was last told says what holds, alive or gone, so that any order of arrival ends the same; a stub tells
+    nothing.
+    """
+    own = {
+        "id": "ch_1",
+        "object": "charge",
+        "customer": "cus_1",
+        "created": START,
+        "billing_details": {"phone": billing},
+    }
+    now = datetime.fromtimestamp(START + 60, UTC)
+    held = {"customer:cus_1": HeldObject("customer", "cus_1", now, customer, gone=gone)}
+    view = View("charge", HeldObject("charge", "ch_1", now, own), held)
+    mapped = mapping.apply(CHAIN[2:], view, {"phone": Field("phone", "Phone", FieldType.TEXT)})
+    told_of = {fact.slot: fact.value for fact in (*mapped.facts, *mapped.withdrawn)}
+    assert told_of == {"stripe:charge": billing} | dict.fromkeys(told)
 
 
 def test_a_recurring_payment_keeps_the_address_of_a_deleted_customer(
