@@ -15,6 +15,7 @@ from connections.whole_lists import whole
 
 _BILLS = ("invoice", "checkout_session")
 _MONEY = ("charge", "refund")
+_STAYS = ("customer", "product", "price", "coupon")
 
 
 def billings_of(connection: Connection, around: Neighbourhood, subscriptions: list[RemoteObject]) -> list[Billing]:
@@ -81,7 +82,14 @@ def _behind(around: Neighbourhood, subscription: HeldObject) -> dict[str, HeldOb
     """Customer, prices, products, payment methods and discounts of the subscription, and what those name in turn."""
     near = around.rows(_things(subscription))
     near += around.rows(_further(near))
-    return {row.key: as_held(row) for row in near if row.body is not None and not row.deleted_at}
+    return {row.key: as_held(row) for row in near if row.body is not None and _counts(row)}
+
+
+def _counts(row: RemoteObject) -> bool:
+    """A customer or product that was deleted is still who or what it was, as far as we knew; but a card that is gone
+    pays no more, and a discount that was ended is none.
+    """
+    return not row.deleted_at or (row.type in _STAYS and not shapes.is_stub(row.body or {}))
 
 
 def _read_behind(around: Neighbourhood, subscriptions: list[HeldObject]) -> None:

@@ -189,8 +189,8 @@ def _store(connection: Connection, asked: RemoteObject, states: tuple[ObjectStat
                 told = unread.told_of(connection, own.key)
                 if asked.as_of and (now.event_id, now.as_of) == (asked.event_id, asked.as_of):
                     own = own._replace(as_of=max(own.as_of, asked.as_of, *told))
-                    # Undecided no longer: an equal second must not ask again.
-                    now.body, now.wanted_at = None, None
+                    # Undecided no longer: an equal second must not ask again. What is gone keeps its last words.
+                    now.body, now.wanted_at = now.body if own.deleted else None, None
                     now.save(update_fields=["body", "wanted_at"])
                 remote_objects.hold(connection, [own, *others], set())
                 # What nobody waited for, such as the product of an imported subscription, is no news to act upon.

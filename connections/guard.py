@@ -8,7 +8,7 @@ from enum import Enum
 from common.due import database_now
 from connections.models import RemoteObject
 from connections.sources.base import ObjectState
-from connections.sources.stripe import order
+from connections.sources.stripe import order, shapes
 
 _JUST_NOW = timedelta(minutes=10)
 # Objects for which the time of their newest event counts.
@@ -18,8 +18,8 @@ _DATED = ("subscription",)
 class Verdict(Enum):
     """`WANTED`: the payloads do not tell which state is newer, so the object is fetched.
 
-    `ENRICHED`: ours is kept, but for parts it lacked. `LATE`: ours is kept, but it is the newest that an event told.
-    `HELD`: it came along with something else and says nothing new.
+    `ENRICHED`: ours is kept, but for parts it lacked, or that it has ended. `LATE`: ours is kept, but it is the newest
+    that an event told. `HELD`: it came along with something else and says nothing new.
 
     `TIED`, `REVERSED`: taken only because it came last, as the object may not be read. `TIED` has the same second as
     the state before it, `REVERSED` undoes what Stripe never undoes.
@@ -44,7 +44,7 @@ def already_held(row: RemoteObject | None, state: ObjectState) -> bool:
         row is not None
         and state.fetched
         and row.wanted_at is None
-        and not state.deleted
+        and not (state.deleted or row.deleted_at)
         and (row.type != "customer" or _is_recent(row, state))
         and row.has(state.body)
     )
@@ -71,23 +71,58 @@ def consider(row: RemoteObject, state: ObjectState, refs: list[str]) -> Verdict:
 
 
 def _judge(row: RemoteObject, state: ObjectState) -> Verdict:
-    if row.body is None or row.as_of is None or (row.event_id and row.event_id == state.event_id):
+    if row.body is None or row.as_of is None:
+        return _take(row, state)
+    if row.deleted_at and state.as_of <= row.deleted_at:
+        return _judge_last_words(row, state)
+    if row.event_id and row.event_id == state.event_id:
         return _take(row, state)
     if state.as_of < row.as_of:
         return Verdict.STALE
+    if state.deleted and state.fetched and (shapes.is_stub(state.body) or state.body == row.body):
+        return _bury(row, state)
     if state.as_of > row.as_of:
         if state.fetched or not _suspicious(row, state):
             return _take(row, state)
         return _undecided(row, state, Verdict.REVERSED)
     newer = order.later(row.type, row.body, row.event_type, row.previous, state.body, state.event_type, state.previous)
-    if row.deleted_at and not state.deleted:
-        newer = False
-    elif state.deleted:
+    if state.deleted:
         newer = True
     if newer is None:
         read_since = state.waited and not row.event_id
         return Verdict.STALE if read_since else _undecided(row, state, Verdict.TIED)
     return _take(row, state) if newer else Verdict.STALE
+
+
+def _judge_last_words(row: RemoteObject, state: ObjectState) -> Verdict:
+    """A state from before the end. What is gone keeps the last that was told of it, whatever comes first: a stub tells
+    nothing. Nobody could be asked any more, so where payloads do not tell, any rule will do that is always the same.
+    """
+    assert row.body is not None and row.as_of is not None and row.deleted_at  # noqa: S101  seen by who asks
+    if shapes.is_stub(state.body):
+        return _bury(row, state) if row.wanted_at else Verdict.STALE
+    if not (row.event_id and row.event_id == state.event_id) and not shapes.is_stub(row.body):
+        if state.as_of < row.as_of:
+            return Verdict.STALE
+        if state.as_of == row.as_of:
+            told = order.later(
+                row.type, row.body, row.event_type, row.previous, state.body, state.event_type, state.previous
+            )
+            if not (state.event_id > row.event_id if told is None else told):
+                return Verdict.STALE
+    # The end stays, and so does a wish to look again, for which others wait.
+    kept = row.deleted_at, row.wanted_at, row.wanted_attempts, row.wanted_error
+    _take(row, state)
+    row.deleted_at, row.wanted_at, row.wanted_attempts, row.wanted_error = kept
+    return Verdict.TAKEN
+
+
+def _bury(row: RemoteObject, state: ObjectState) -> Verdict:
+    """Read as gone, of which a stub is all there is to see: what we hold are its last words, as old as they were."""
+    was_gone = bool(row.deleted_at)
+    row.deleted_at = max(state.as_of, row.deleted_at or state.as_of)
+    row.wanted_at, row.wanted_attempts, row.wanted_error = None, 0, ""
+    return Verdict.HELD if was_gone else Verdict.ENRICHED
 
 
 def _enrich(row: RemoteObject, state: ObjectState, verdict: Verdict) -> Verdict:

@@ -21,10 +21,13 @@ Row = dict[str, Any]
 
 @dataclass
 class Mapped:
-    """What a record says of its contact. `warnings`: values that did not fit their field, in words."""
+    """What a record says of its contact. `withdrawn`: empty facts of objects that rows asked before one had a value.
+    `warnings`: values that did not fit their field, in words.
+    """
 
     email: Fact | None = None
     facts: list[Fact] = field(default_factory=list)
+    withdrawn: list[Fact] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -49,26 +52,38 @@ def keys(rows: list[Row]) -> set[str]:
 
 
 def _apply_row(mapped: Mapped, row: Row, number: int, view: View, target: Field, log: int | None) -> None:
-    found = _first(view, row["from"])
+    found, lost = _first(view, row["from"])
     if row["to"] == "email":
-        if found.value is not None:
+        if found and found.value is not None:
             mapped.email = _fact("email", coerce(found.value, target), found, row, number, log)
         return
-    if row["to"] == NAME:
-        first, last = _names(view, found)
-        mapped.facts.append(_fact("first_name", first, found, row, number, log))
-        mapped.facts.append(_fact("last_name", last, found, row, number, log))
+    is_name = row["to"] == NAME
+    names = ("first_name", "last_name") if is_name else (row["to"],)
+    for one in lost:
+        mapped.withdrawn += [_fact(name, None, one, row, number, log) for name in names]
+    if found is None:
         return
-    value = None if found.value is None else coerce(found.value, target)
-    mapped.facts.append(_fact(row["to"], value, found, row, number, log))
+    values = _names(view, found) if is_name else (None if found.value is None else coerce(found.value, target),)
+    mapped.facts += [_fact(name, value, found, row, number, log) for name, value in zip(names, values, strict=True)]
 
 
-def _first(view: View, source_keys: list[str]) -> ValueOf:
-    """The first key that has a value; with none, an empty value of the object the last one asked."""
+def _first(view: View, source_keys: list[str]) -> tuple[ValueOf | None, list[ValueOf]]:
+    """The first key that has a value, or an empty value of an object that was asked; None if all are gone.
+
+    And empty values of the other objects that were asked in vain: what they once said holds no longer.
+    """
+    in_vain = 0
     for key in source_keys:
         if found := source.read(view, key):
-            return found
-    return source.source_of(view, source_keys[-1])
+            break
+        in_vain += 1
+    if not in_vain:
+        return found, []
+    lost = {one.slot: one for key in source_keys[:in_vain] if (one := source.source_of(view, key))}
+    if found is None:
+        return (lost.popitem()[1] if lost else source.source_of(view)), list(lost.values())
+    lost.pop(found.slot, None)
+    return found, list(lost.values())
 
 
 def _names(view: View, found: ValueOf) -> tuple[str, str]:

@@ -31,8 +31,9 @@ def contact_record(
     record, resource = incoming.translation.record, outcome.resource
     assert record and resource and resource.mapping  # noqa: S101  admitted records have all three
     own = held.get(record.subject) or HeldObject(record.object_type, record.object_id, record.occurred_at, record.after)
-    # The tombstone of a deleted object says nothing of it; its last words, in the event, may.
-    if own.gone and len(own.body) <= len(record.after):
+    row = work.held.rows.get(record.subject)
+    # The tombstone of a deleted object says nothing of it; an event of something else about it may.
+    if own.gone and shapes.is_stub(own.body):
         own = HeldObject(own.type, own.id, own.as_of, record.after, gone=True)
     mapped = mapping.apply(resource.mapping.rows, View(resource.kind, own, held), work.targets, log_id)
     outcome.warnings = mapped.warnings + [f"Not read yet, so left empty: {key}." for key in sorted(outcome.lacks)]
@@ -44,7 +45,7 @@ def contact_record(
         external_id=customer,
         email=mapped.email,
         owns_email=own.type == "customer",
-        facts=tuple(mapped.facts),
+        facts=(*mapped.facts, *mapped.withdrawn),
         tags=(TAG, f"{TAG}-{record.event_type}") if record.event_type else (TAG,),
         occurred_at=record.occurred_at,
         origin=incoming.via,
@@ -53,7 +54,7 @@ def contact_record(
         event_type=record.event_type,
         summary=words.sentence(record.event_type, record.after) if record.event_type else "",
         data=_about(work.connection, record),
-        deleted_at=own.as_of if own.gone and own.type == "customer" else None,
+        deleted_at=row.deleted_at if row and own.type == "customer" else None,
         silent=bool(incoming.run and not incoming.run.starts_automations),
     )
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from django.utils.timezone import get_default_timezone
 
 from common import fields as catalogue
 from common.along import read
@@ -78,9 +80,9 @@ def coerce(value: Any, field: Field) -> Any:
         case FieldType.BOOLEAN:
             return _yes_or_no(value)
         case FieldType.DATE:
-            return _moment(value).date().isoformat()
+            return _day(value).isoformat()
         case FieldType.DATETIME:
-            return _moment(value).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            return _in_utc(_moment(value))
         case FieldType.CHOICE:
             text = _text(value)
             if text not in field.choices:
@@ -95,7 +97,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _in_utc(value)
     return storable(str(value))[:LONGEST_TEXT]
 
 
@@ -119,6 +121,27 @@ def _yes_or_no(value: Any) -> bool:
         return known[str(value).strip().lower()]
     except KeyError:
         raise ValueError(f"“{str(value)[:80]}” is neither yes nor no.") from None
+
+
+def _in_utc(moment: datetime) -> str:
+    """ "2026-11-21T10:00:00Z". A year has four digits, or it could not be read again."""
+    return _in_zone(moment, UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def _in_zone(moment: datetime, zone: tzinfo) -> datetime:
+    try:
+        return moment.astimezone(zone)
+    except OverflowError as error:
+        # "9999-12-31T23:59:59-05:00", which never ends, is in the year 10000 here.
+        raise ValueError(f"“{moment.isoformat()}” is not a date.") from error
+
+
+def _day(value: Any) -> date:
+    """The day as it was written; of a moment the one that pages show, from which days before and after are counted."""
+    moment = _moment(value)
+    if isinstance(value, datetime | int | float):
+        return _in_zone(moment, get_default_timezone()).date()
+    return moment.date()
 
 
 def _moment(value: Any) -> datetime:

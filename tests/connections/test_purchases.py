@@ -226,6 +226,39 @@ def test_the_status_is_the_strongest_that_holds(objects: list[Json], expected: s
     assert status(*objects) == expected
 
 
+OPEN: Json = {"status": "open", "status_transitions": {"paid_at": None}}
+INSTALMENT = charge(amount=2000, amount_captured=2000)
+
+
+@pytest.mark.parametrize(
+    ("objects", "expected"),
+    [
+        ([invoice(**OPEN, amount_due=4900, amount_paid=2000), INSTALMENT, intent(amount=2000)], "pending"),
+        ([invoice(**OPEN, amount_due=4900), INSTALMENT], "pending"),
+        (
+            [invoice(**OPEN, amount_due=4900, amount_paid=2000), INSTALMENT, charge(id="ch_2", amount=2900)],
+            "paid",
+        ),
+        ([invoice(**OPEN, amount_due=4900), charge()], "paid"),
+        ([invoice(**OPEN, amount_due=2000), INSTALMENT], "paid"),
+        ([invoice(amount_due=4900, amount_paid=4900), INSTALMENT], "paid"),
+    ],
+    ids=[
+        "told",
+        "the charge comes first",
+        "the last one comes first",
+        "all at once",
+        "from a balance",
+        "settled",
+    ],
+)
+def test_an_instalment_does_not_pay_the_bill(objects: list[Json], expected: str) -> None:
+    """The export `orders`: several payments of an invoice, or a bank transfer of a part."""
+    order = made(*objects)
+    assert order.values["status"] == expected
+    assert bool(order.values["paid_at"]) is (expected == "paid")
+
+
 def test_a_delayed_payment_succeeds_or_fails_by_the_sessions_own_events() -> None:
     """A025: completed, then async_payment_succeeded or async_payment_failed, with nothing else held."""
     unpaid = session(payment_status="unpaid")

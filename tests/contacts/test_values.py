@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +34,9 @@ from contacts.names import split_name
         ("date", "2026-11-21", "2026-11-21"),
         ("datetime", datetime(2026, 11, 21, 10, tzinfo=UTC), "2026-11-21T10:00:00Z"),
         ("datetime", "2026-11-21T12:00:00+02:00", "2026-11-21T10:00:00Z"),
+        ("datetime", "0500-01-01", "0500-01-01T00:00:00Z"),
+        ("datetime", "9999-12-31T23:59:59.5Z", "9999-12-31T23:59:59Z"),
+        ("text", datetime(500, 1, 1, tzinfo=UTC), "0500-01-01T00:00:00Z"),
         ("choice", "M", "M"),
         ("email", " Ana@Example.com ", "Ana@Example.com"),
     ],
@@ -54,6 +57,8 @@ def test_a_value_is_stored_by_the_type_of_its_field(kind: str, value: Any, store
         ("boolean", "perhaps"),
         ("date", "yesterday"),
         ("date", 10**30),
+        ("datetime", "9999-12-31T23:59:59-05:00"),
+        ("datetime", "0001-01-01T00:00:00+10:00"),
         ("choice", "XL"),
         ("email", "nonsense"),
         ("email", ["a@example.com", "b@example.com"]),
@@ -67,6 +72,35 @@ def test_a_value_that_does_not_fit_is_refused_in_words(kind: str, value: Any) ->
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3)
 )
+
+
+@pytest.mark.parametrize(
+    ("value", "day"),
+    [
+        (datetime(2026, 11, 21, 23, 30, tzinfo=UTC), "2026-11-22"),
+        (1795303800, "2026-11-22"),
+        (date(2026, 11, 21), "2026-11-21"),
+        ("2026-11-21", "2026-11-21"),
+        ("2026-11-21T23:30:00Z", "2026-11-21"),
+    ],
+)
+def test_a_moment_falls_on_the_day_that_pages_show(settings: Any, value: Any, day: str) -> None:
+    """A trial that ends at half past eleven in Greenwich ends on the next day in Berlin. What is written as a day is
+    that day.
+    """
+    settings.TIME_ZONE = "Europe/Berlin"
+    assert coerce(value, Field("f", "F", FieldType.DATE)) == day
+
+
+@given(st.datetimes(timezones=st.timezones()) | st.dates())
+def test_a_stored_date_can_be_read_again(value: Any) -> None:
+    """Whatever date somebody writes into metadata, at either end of the calendar and in any zone."""
+    for kind in (FieldType.DATE, FieldType.DATETIME):
+        try:
+            stored = coerce(value.isoformat(), Field("f", "F", kind))
+        except ValueError:
+            continue
+        assert coerce(stored, Field("f", "F", kind)) == stored
 
 
 # A busy machine draws slowly, which says nothing of what is tested.

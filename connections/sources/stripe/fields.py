@@ -89,9 +89,12 @@ def read(view: View, key: str) -> ValueOf | None:
     return _told(values[0] if len(values) == 1 else values, found.holder)
 
 
-def source_of(view: View, key: str) -> ValueOf:
-    """Who would have told this field, with an empty value: how a lost value is withdrawn."""
-    return _told(None, _place(view.kind, key).holder(view) or view.own)
+def source_of(view: View, key: str = "") -> ValueOf | None:
+    """Who would have told this field, with an empty value: how a lost value is withdrawn. Without a key the record's
+    own object. None if we do not hold it, or it is gone and left nothing but its id.
+    """
+    holder = _place(view.kind, key).holder(view) if key else view.own
+    return None if holder is None or (holder.gone and shapes.is_stub(holder.body)) else _told(None, holder)
 
 
 def _told(value: Any, holder: HeldObject) -> ValueOf:

@@ -115,13 +115,29 @@ def _refunded(parts: Parts) -> int:
 
 
 def _status(parts: Parts, total: int) -> Status:
-    holding = {*_of_invoices(parts), *_of_sessions(parts), *_of_charges(parts), *_of_intents(parts)}
+    holding = {*_of_charges(parts), *_of_intents(parts)}
+    if _is_paid_in_part(parts):
+        holding.discard(Status.PAID)
+    holding |= {*_of_invoices(parts), *_of_sessions(parts)}
     if refunded := _refunded(parts):
         paid = sum(integer(charge.body.get("amount")) or 0 for charge in parts.paying) or total
         holding.add(Status.REFUNDED if refunded >= min(paid, total) else Status.PARTIALLY_REFUNDED)
     if _is_disputed(parts):
         holding.add(Status.DISPUTED)
     return next(status for status in _PRECEDENCE if status in holding)
+
+
+def _is_paid_in_part(parts: Parts) -> bool:
+    """An open bill on which some money came, and not all of it: by its own word, or by what paid it, which may be known
+    first.
+    """
+    came = sum(integer(charge.body.get("amount")) or 0 for charge in parts.paying)
+    for invoice in parts.invoices:
+        body = invoice.body
+        due = integer(body.get("amount_due")) or 0
+        if body.get("status") == "open" and 0 < max(integer(body.get("amount_paid")) or 0, came) < due:
+            return True
+    return False
 
 
 def _of_invoices(parts: Parts) -> Iterable[Status]:
@@ -208,7 +224,8 @@ def _placed_at(parts: Parts) -> datetime:
 
 def _paid_at(parts: Parts) -> datetime | None:
     settled = [shapes.moment(shapes.get(held.body, "status_transitions", "paid_at")) for held in parts.invoices]
-    charged = [shapes.moment(held.body.get("created")) for held in parts.paying]
+    paying = () if _is_paid_in_part(parts) else parts.paying
+    charged = [shapes.moment(held.body.get("created")) for held in paying]
     known = [time for time in settled if time] or [time for time in charged if time]
     return min(known, default=None)
 

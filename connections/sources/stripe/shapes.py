@@ -54,6 +54,11 @@ def object_type(body: Json) -> str:
     return text(body.get("object")).replace(".", "_")
 
 
+def is_stub(body: Json) -> bool:
+    """All that is left of a deleted object: its id. What stands beside that is empty."""
+    return not any(value for name, value in body.items() if name not in _OF_STUBS)
+
+
 def customer_id(body: Json) -> str:
     """The customer an object belongs to; a customer is its own."""
     return id_of(body.get("id") if body.get("object") == "customer" else body.get("customer"))
@@ -144,6 +149,7 @@ def session_shipping(session: Json) -> Json:
     )
 
 
+_OF_STUBS = ("id", "object", "deleted")
 _EMAILS: dict[str, tuple[tuple[str, ...], ...]] = {
     "customer": (("email",),),
     "charge": (("billing_details", "email"), ("receipt_email",), ("source", "owner", "email")),
