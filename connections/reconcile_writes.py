@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from common.due import LEASE, State
 from common.origin import Origin
-from connections import derived, history_pages, ingest, log, refusals, remote_objects
+from connections import catching_up, derived, history_pages, ingest, log, refusals, remote_objects
 from connections.derived import Told
 from connections.history_windows import Stopped
 from connections.inbox import fenced
@@ -48,6 +48,8 @@ def write(
                 last_try = attempt == _CROSSWISE_TRIES
                 results = _put_right(connection, run, differing, behind, last=last_try) if differing else []
                 _sight(window, run, found)
+                if run.kind == SyncRun.Kind.FULL_CHECK:
+                    catching_up.read_shared_anew(connection, run, found)
                 _advance(window, run, len(found), results, last, more)
             window.attempts = window.unanswered = 0
             return

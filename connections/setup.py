@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from common import encryption
 from common.due import State
-from connections import api, checks, fence, historical, reconcile, rederiving, unread, webhooks
+from connections import api, catching_up, checks, fence, historical, reconcile, rederiving, unread, webhooks
 from connections.models import (
     Connection,
     ConnectionStatus,
@@ -128,6 +128,7 @@ def add_resource(connection: Connection, choice: Choice, user: Any = None) -> Re
         resource = connection.resources.filter(kind=choice.kind).first()
         if resource and resource.removed_at is None:
             return resource
+        comes_back = resource is not None
         resource = resource or Resource(connection=connection, kind=choice.kind)
         resource.sync, resource.data, resource.events = choice.sync, choice.data, choice.events
         resource.since, resource.removed_at, resource.error, resource.created_by = since, None, "", user
@@ -135,6 +136,8 @@ def add_resource(connection: Connection, choice: Choice, user: Any = None) -> Re
         resource.save()
         write_mapping(resource, choice.rows, user)
         _activate(connection, user)
+        if comes_back:
+            catching_up.note_absence(connection)
         if choice.sync == Resource.Sync.HISTORY_AND_NEW:
             historical.start(resource, until=since, user=user)
         # Whoever finished another resource meanwhile has told Stripe of that one only.
@@ -288,6 +291,7 @@ def _activate(connection: Connection, user: Any) -> None:
         unchecked_since=None,
         throttled_until=None,
     )
+    catching_up.note_absence(connection)
     # Events kept from a time when the account was disconnected are looked at again; older ones are then ignored.
     InboundEvent.objects.filter(connection=connection, state=State.HELD).update(
         state=State.DUE, next_attempt_at=Now(), claims=0, claim_no=F("claim_no") + 1
