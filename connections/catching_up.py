@@ -80,5 +80,5 @@ def _behind_the_last(connection: Connection) -> datetime:
         connection=connection, type__in=_SHARED, body__isnull=False, wanted_at__isnull=False, wanted_attempts=0
     )
     last = waiting.order_by("-wanted_at").values_list("wanted_at", flat=True).first()
-    now = database_now()
+    now: datetime = database_now()
     return max(now, last + _PACE) if last else now

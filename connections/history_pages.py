@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from urllib.parse import quote
 
 from django.db.models import Q
 
@@ -120,7 +121,8 @@ def _one(client: Client, key: str) -> Translation:
     """An object on its own. One that does not exist is a tombstone, so nobody waits for it."""
     kind, _, external_id = key.partition(":")
     try:
-        answer = client.get(f"/v1/{kind}s/{external_id}")
+        # A shop chooses the ids of its products.
+        answer = client.get(f"/v1/{kind}s/{quote(external_id, safe='')}")
     except SourceError as error:
         if error.code != "resource_missing":
             raise

@@ -160,7 +160,9 @@ class Walk:
         self._pages += len(written)
         for place, _ in ready:
             if place.window.pk not in written:
-                # Paused, cancelled, disconnected, another worker's by now, or refused by the database for a moment.
+                # Paused, cancelled, disconnected, another worker's by now, read by a mapping that was replaced, or
+                # refused by the database for a moment. Whoever claims it next looks at its run, and mapping, anew.
+                self._runs.pop(place.run.pk, None)
                 self._drop(place)
                 place.window.later(_REST)
 

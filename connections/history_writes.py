@@ -62,11 +62,19 @@ def write(connection_id: int, pages: list[Read], along: list[ObjectState]) -> se
 
 
 def _claimed(connection: Connection, pages: list[Read]) -> list[Read]:
-    """Those whose run still walks and whose window is still ours, held for this transaction."""
+    """Those whose run still walks and whose window is still ours, held for this transaction.
+
+    Not those that were read by another mapping than they would be written by: what it follows did not come along.
+    """
     wanted = SyncWindow.objects.filter(pk__in=[window.pk for window, _, _ in pages], state=State.RUNNING)
     held = wanted.filter(run__state__in=WALKING, run__epoch=connection.epoch).order_by("pk")
-    claims = dict(held.select_for_update(of=("self",)).values_list("pk", "claim_no"))
-    return [page for page in pages if claims.get(page[0].pk) == page[0].claim_no]
+    told = held.select_for_update(of=("self",)).values_list("pk", "claim_no", "run__resource__mapping")
+    claims = {pk: (claim_no, mapping) for pk, claim_no, mapping in told}
+    return [
+        (window, run, page)
+        for window, run, page in pages
+        if claims.get(window.pk) == (window.claim_no, run.resource.mapping_id)
+    ]
 
 
 def _incoming(pages: list[Read]) -> list[Incoming]:

@@ -14,15 +14,7 @@ from django.db.models.functions import Now
 from common import encryption
 from common.due import State
 from connections import api, catching_up, checks, fence, historical, reconcile, rederiving, unread, webhooks
-from connections.models import (
-    Connection,
-    ConnectionStatus,
-    FieldMapping,
-    InboundEvent,
-    Resource,
-    SetupDraft,
-    SyncRun,
-)
+from connections.models import Connection, ConnectionStatus, FieldMapping, InboundEvent, Resource, SetupDraft, SyncRun
 from connections.models.connection import new_hook_token
 from connections.sources.base import SourceError
 from connections.sources.stripe import account, events

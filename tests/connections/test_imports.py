@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -14,8 +15,8 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from common.due import State
-from connections import historical, history_ends, history_windows, setup
-from connections.models import Connection, Resource, SyncLogEntry, SyncRun
+from connections import api, historical, history_ends, history_pages, history_windows, history_writes, setup
+from connections.models import Connection, RemoteObject, Resource, SyncLogEntry, SyncRun
 from connections.sources.base import SourceError
 from contacts.models import Contact
 from sandbox.stripe import Sandbox, SandboxAccount
@@ -195,3 +196,38 @@ def test_a_worker_walks_one_account_after_the_other(start: Start, stripe: Sandbo
             window.later(timedelta(0))
     audit(walk(mine), 3)
     assert walk(resource.runs.get()).state == "done"
+
+
+def test_an_id_with_marks_of_an_address_stops_no_window(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource]
+) -> None:
+    """Row 34: a shop chooses the ids of its products. This one is not to be found, but by its own address."""
+    subscription = account.subscribe(None, product="Mill Pro", at=int(time.time()) - 9000)
+    items = subscription["items"]
+    items["data"][0]["price"]["product"] = "mill/pro?a#1"
+    account.alter(subscription["id"], items=items)
+    stripe.discard()
+    rows = [{"from": ["email"], "to": "email"}, {"from": ["product.name"], "to": "phone"}]
+    run = walk(connect("subscription", sync="history_and_new", rows=rows).runs.get())
+    assert (run.state, run.failed, Contact.objects.count()) == ("done", 0, 1)
+    assert RemoteObject.objects.get(external_id="mill/pro?a#1").deleted_at
+    assert {one["path"] for one in stripe.requests("/v1/products/")} == {"/v1/products/mill%2Fpro%3Fa%231"}
+
+
+def test_a_page_read_by_a_mapping_that_was_replaced_is_read_again(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource]
+) -> None:
+    """Row 34: what the new rows follow did not come along with it, and nobody would come back for it."""
+    account.subscribe(None, product="Mill Pro", at=int(time.time()) - 9000)
+    stripe.discard()
+    resource = connect("subscription", sync="history_and_new", rows=ROWS[:1])
+    (window,) = history_windows.claim(resource.connection_id)[:1]
+    run = SyncRun.objects.select_related("resource__connection", "resource__mapping").get()
+    page = history_pages.read_page(api.client_of(resource.connection), window, run, history_pages.Cursor())
+    assert page.rows
+    setup.write_mapping(resource, [*ROWS[:1], {"from": ["product.name"], "to": "phone", "write": "always"}])
+
+    assert history_writes.write(resource.connection_id, [(window, run, page)], []) == set()
+    run.windows.filter(state=State.RUNNING).update(state=State.DUE, lease_until=None)
+    audit(walk(run), 1)
+    assert Contact.objects.get().phone == "Mill Pro"
