@@ -31,7 +31,7 @@ def defer(connection: Connection, changed: dict[str, Told], held: Held) -> None:
         else:
             continue
         _keep_newest(marks, noted, told)
-        if customer := next((ref for ref in refs if ref.startswith("customer:")), ""):
+        if customer := underived.owner(refs):
             customers[noted] = customer
     if "subscription" in kinds:
         newest = max(changed.values(), key=lambda told: (told.occurred_at, told.key))

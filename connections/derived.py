@@ -118,7 +118,9 @@ def _refresh_recurring(
     billed = {ref for row in purchase.values() for ref in row.refs if is_subscription(ref)}
     affected = direct | billed | sharing(connection, changed)
     if billed_later:
-        underived.mark(connection, dict.fromkeys(affected - direct, newest))
+        # An invoice names both.
+        owners = {ref: underived.owner(row.refs) for row in purchase.values() for ref in row.refs if ref in billed}
+        underived.mark(connection, dict.fromkeys(affected - direct, newest), owners)
         affected = direct
     remote_objects.lock(connection, affected)
     subscriptions = [row for row in around.rows(affected) if row.body is not None]

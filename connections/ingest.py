@@ -15,7 +15,7 @@ from connections import deferring, derived, edits, log, mapping, remote_objects,
 from connections.derived import Told
 from connections.guard import Verdict
 from connections.incoming import Batch, Incoming, Outcome, Result
-from connections.models import Connection, InboundEvent, Resource, SyncLogEntry
+from connections.models import Connection, InboundEvent, RemoteObject, Resource, SyncLogEntry
 from connections.sources.base import ObjectState
 from connections.sources.stripe import translate
 from connections.sources.stripe.events import SUPPORTING
@@ -154,11 +154,10 @@ def _note_missing(
             # The payloads do not tell which state is newer: the event goes on when the object has been read.
             outcome.waits_for = {record.key}
             continue
-        if record.subject == record.key and verdict in (Verdict.TAKEN, Verdict.HELD):
-            # What is held is what came.
+        subject = work.held.rows.get(record.subject)
+        if subject and record.subject == record.key and _is_as_it_came(subject, incoming):
             asked.append((outcome, needed))
             continue
-        subject = work.held.rows.get(record.subject)
         if record.subject != record.key and (subject is None or subject.body is None):
             asked.append((outcome, {record.subject}))
             continue
@@ -169,6 +168,12 @@ def _note_missing(
         outcome.waits_for = keys & lacking
     for outcome in rows:
         outcome.lacks, outcome.waits_for = outcome.waits_for, set()
+
+
+def _is_as_it_came(row: RemoteObject, incoming: Incoming) -> bool:
+    """Does the row hold this record's state, and not one of before, or of another record of the batch?"""
+    states = incoming.translation.states
+    return bool(states) and (row.event_id, row.as_of) == (states[0].event_id, states[0].as_of)
 
 
 def _apply(

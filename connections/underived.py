@@ -67,6 +67,11 @@ def purchase_key(key: str, refs: Iterable[str]) -> str:
     return key
 
 
+def owner(refs: Iterable[str]) -> str:
+    """The customer among what an object names; "" for none."""
+    return next((ref for ref in refs if ref.startswith("customer:")), "")
+
+
 def is_purchase(key: str) -> bool:
     return key.partition(":")[0] in PURCHASE_TYPES
 

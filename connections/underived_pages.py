@@ -72,8 +72,8 @@ def _release(connection_id: int, page: dict[str, int]) -> None:
 
 
 def _begun(connection_id: int) -> dict[str, int]:
-    """The next marks, by key, and how often a page was begun with them, this one included: of whole customers, so that
-    two workers do not meet at one, unless a single customer fills the page.
+    """The next marks, by key, and how often a page was begun with them, this one included: of whole customers as a
+    rule, so that two workers seldom meet at one; a single customer may fill the page.
 
     Committed before anything is done: a page that takes its worker along, or fails as a whole, leaves that behind.
     """

@@ -74,7 +74,7 @@ def offer(contact: Contact, fact: Fact) -> Change | None:
 
 def is_news(contact: Contact, fact: Fact) -> bool:
     """Would `offer` change anything of the contact, be it only what stands behind a value? Most facts of a customer are
-    told again with each of its payments.
+    told again with each of its payments; the log row that told them first stays.
     """
     held = contact.facts.get(fact.field, {}).get(fact.slot)
     if held is None:

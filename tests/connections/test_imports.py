@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from common.due import State
-from connections import api, historical, history_ends, history_pages, history_windows, history_writes, setup
+from connections import api, fence, historical, history_ends, history_pages, history_windows, history_writes, setup
 from connections.models import Connection, RemoteObject, Resource, SyncLogEntry, SyncRun
 from connections.sources.base import SourceError
 from contacts.models import Contact
@@ -53,6 +53,22 @@ def test_a_change_while_a_page_is_written_stands(start: Start, change: Callable[
     run.refresh_from_db()
     assert run.state == ("paused" if change is historical.pause else "cancelled")
     assert run.seen, "the page itself was written"
+
+
+@pytest.mark.parametrize("change", [historical.pause, historical.cancel])
+def test_a_page_that_waits_for_the_account_sees_a_change_meanwhile(
+    start: Start, change: Callable[[SyncRun], bool]
+) -> None:
+    run = start()
+    page = threading.Thread(target=lambda: (historical.drain(seconds=0.001), database.close()))
+    with transaction.atomic():
+        fence.hold_alone(run.resource.connection_id)
+        page.start()
+        eventually(someone_waits_for_us)
+        assert change(run)
+    page.join(60)
+    run.refresh_from_db()
+    assert (run.state, run.seen) == ("paused" if change is historical.pause else "cancelled", 0)
 
 
 def test_a_cancelled_import_keeps_what_it_brought(start: Start) -> None:

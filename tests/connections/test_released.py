@@ -10,6 +10,7 @@ from common.due import database_now
 from connections import fetching, inbox, rederiving, setup
 from connections.models import Connection, InboundEvent, RemoteObject, Resource, SyncLogEntry
 from connections.tasks import release_held
+from contacts.models import Contact
 from recurring_payments.models import RecurringPayment
 from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.conftest import work
@@ -96,3 +97,32 @@ def test_what_stripe_does_not_have_is_dated_by_its_clock(connect: Connect) -> No
     gone = RemoteObject.objects.get(external_id="prod_no")
     # Stripe's clock has whole seconds.
     assert gone.deleted_at and gone.as_of and gone.as_of.microsecond == 0
+
+
+def test_an_event_waits_for_what_a_newer_one_of_its_batch_names(
+    account: SandboxAccount, stripe: Sandbox, connect: Connect, live_hook: None
+) -> None:
+    """Both are mapped from the state that is held in the end: else the first would tell of half of it."""
+    row = {"from": ["email"], "to": "email", "write": "always"}
+    connect("subscription", rows=[row, {"from": ["product.name"], "to": "phone", "write": "always"}])
+    products = [account.play("add_product", name=name) for name in ("Mill", "Grain")]
+    prices = [
+        account.play("add_price", product=product["id"], unit_amount=900, currency="eur", interval="month")
+        for product in products
+    ]
+    made = account.subscribe(None, prices=[prices[0]["id"]])
+    stripe.deliver()
+    work()
+    assert Contact.objects.get().phone == "Mill"
+    updated = "customer.subscription.updated"
+    account.alter(made["id"], event=updated, description="Soon more")
+    (item,) = made["items"]["data"]
+    more = made["items"] | {"data": [item, item | {"id": "si_more", "price": prices[1]}]}
+    account.alter(made["id"], event=updated, items=more)
+    stripe.deliver()
+    inbox.drain()
+    waiting = InboundEvent.objects.filter(type=updated)
+    assert set(waiting.values_list("state", flat=True)) == {"waiting"} and waiting.count() == 2
+    work()
+    assert Contact.objects.get().phone == "Mill, Grain"
+    assert not SyncLogEntry.objects.filter(event_type=updated, changes__contains=[{"field": "phone", "new": "Mill"}])

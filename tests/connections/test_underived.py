@@ -77,7 +77,7 @@ def test_a_page_holds_customers_as_a_whole(
     connect: Callable[..., Resource],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """All that follows from a customer is read once, and two workers do not meet at one."""
+    """All that follows from a customer is read once, and two workers seldom meet at one."""
     for number in range(3):
         began = int(time.time()) - 2 * MONTH
         made = account.subscribe(amount=1900 + number, at=began)
@@ -108,6 +108,21 @@ def test_a_customer_of_more_than_a_page_is_worked_all_the_same(
     connect("charge", sync="history_and_new")
     everything()
     assert Order.objects.count() == MONTHS and not Underived.objects.exists() and last_payment()
+
+
+def test_a_subscription_that_its_bills_bring_stands_behind_them(
+    subscription: str, connect: Callable[..., Resource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many pages they fill: at their head it would be made anew with each."""
+    monkeypatch.setattr(underived_pages, "PAGE", 2)
+    connect("invoice", sync="history_and_new")
+    historical.drain()
+    account = Connection.objects.get()
+    underived_pages._work(account.pk)
+    (owner,) = Underived.objects.values_list("owner", flat=True).distinct()
+    assert owner.startswith("customer:")
+    assert f"subscription:{subscription}" in set(Underived.objects.values_list("key", flat=True))
+    assert f"subscription:{subscription}" not in underived_pages._begun(account.pk)
 
 
 def test_what_is_held_in_a_newer_state_is_noted_too(subscription: str, connect: Callable[..., Resource]) -> None:

@@ -52,9 +52,9 @@ def test_telling_twice_changes_nothing() -> None:
 
 def test_a_contact_of_whom_nothing_new_is_told_is_not_written() -> None:
     """Each payment of a customer tells again what the customer says; only the timeline has more to tell."""
-    sync(record(1, first_name="Ana", phone="+34 600 100 200", birthday=None))
+    sync(record(1, first_name="Ana", phone="+34 600 100 200", last_name=None))
     before, row = Contact.objects.values().get(), _version_of_row()
-    (outcome,) = sync(record(2, first_name="Ana", phone="+34 600 100 200", birthday=None))
+    (outcome,) = sync(record(2, first_name="Ana", phone="+34 600 100 200", last_name=None))
     assert outcome.result == "unchanged" and Activity.objects.filter(dedupe="acct_1:evt_2:event").exists()
     assert Contact.objects.values().get() == before and _version_of_row() == row
     # The same said later is kept: it outweighs what comes from between.
