@@ -19,7 +19,7 @@ from connections.sources.base import ObjectState, SourceError
 from connections.sources.stripe.client import Client
 
 # Records a transaction: while they are written they are in memory as read, as held and as they go out.
-WRITTEN_AT_ONCE = 500
+WRITTEN_AT_ONCE = 450
 _REST = timedelta(seconds=1)
 _STOPS_THE_WALK = (*history_ends.WAITS_FOR_THE_ACCOUNT, "unavailable")
 
