@@ -181,6 +181,25 @@ def test_a_poll_that_comes_to_nothing_is_told(
     assert marketer_client.get("/health/").json()["checks"]["polling"] == "ok"
 
 
+def test_a_clock_of_ours_that_is_late_does_not_have_everything_read_at_each_poll(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource]
+) -> None:
+    connect("customer")
+    Connection.objects.update(polls=True)
+    Resource.objects.update(since=Now() - timedelta(days=2))
+    stripe.set_clock(3600)
+    account.create_customer(email="ada@mill.example")
+    stripe.discard()
+    polling.poll(Connection.objects.get())
+    seen = ConnectionStatus.objects.get().events_seen_until
+    assert seen and seen > datetime.now(UTC) + timedelta(minutes=50)
+    stripe.clear_requests()
+    polling.poll(Connection.objects.get())
+    asked = [parse_qs(str(one["query"])) for one in stripe.requests("/v1/events")]
+    since = int((seen - polling.OVERLAP).timestamp())
+    assert asked and all(int(one["created[gte]"][0]) >= since - 1 for one in asked)
+
+
 @pytest.mark.parametrize("ran_ahead_before", [False, True])
 def test_an_event_dated_ahead_of_now_does_not_blind_the_poll(
     account: SandboxAccount,
