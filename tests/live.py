@@ -133,6 +133,7 @@ def open_page(browser: Browser, live_app: LiveServer) -> Iterator[Callable[..., 
     """open_page(user or None, path, javascript=True, …context options): a page of a browser where `user` is signed in.
 
     Fails the test at its end when any page broke the Content-Security-Policy or a script stopped with an error.
+    SLOW=8 makes the browser eight times slower, which finds tests that do not wait for what they look at.
     """
     from playwright.sync_api import expect
 
@@ -155,6 +156,8 @@ def open_page(browser: Browser, live_app: LiveServer) -> Iterator[Callable[..., 
             name = django_settings.SESSION_COOKIE_NAME
             context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_app.url}])
         page = context.new_page()
+        if slower := os.environ.get("SLOW"):
+            context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": float(slower)})
         page.on("console", listen)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(path)

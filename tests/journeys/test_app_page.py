@@ -126,7 +126,7 @@ def test_a_dialog_gives_the_focus_back_and_a_wrong_key_is_told_inside(
     page.get_by_role("dialog").wait_for()
     page.keyboard.press("Escape")
     page.get_by_role("dialog").wait_for(state="detached")
-    assert opener.evaluate("element => element === document.activeElement")
+    expect(opener).to_be_focused()
 
     page.get_by_role("link", name="Replace key").click()
     dialog = page.get_by_role("dialog", name="Replace key of Northwind Studio")

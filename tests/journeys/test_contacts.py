@@ -214,4 +214,4 @@ def test_the_drawer_and_the_reasons_can_be_used_by_everybody(
     assert found.violations_count == 0, found.generate_report()
     page.keyboard.press("Escape")
     page.locator("dialog.drawer").wait_for(state="detached")
-    assert page.evaluate("document.activeElement.textContent.trim()") == "Edit contact"
+    expect(page.get_by_role("link", name="Edit contact")).to_be_focused()

@@ -81,7 +81,7 @@ def test_details_open_at_the_right_and_close_by_key_and_by_x(open_page: OpenPage
     assert drawer.get_by_role("link", name="Change field order").count() == 0
     page.keyboard.press("Escape")
     drawer.wait_for(state="detached")
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Details of Pro plan"
+    expect(opener).to_be_focused()
     opener.click()
     drawer.get_by_role("button", name="Close").click()
     drawer.wait_for(state="detached")
@@ -105,7 +105,7 @@ def test_in_a_small_window_details_stand_behind_three_dots(
     look(page, f"sheet-{width}", full_page=False)
     page.keyboard.press("Escape")
     drawer.wait_for(state="detached")
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Actions for Pro plan"
+    expect(widget.get_by_role("button", name="Actions for Pro plan")).to_be_focused()
 
 
 @pytest.mark.parametrize("width", [1440, 390])

@@ -129,10 +129,10 @@ def test_the_dialog_opens_over_the_page_and_escape_closes_it(
     field = page.get_by_label("Stripe secret key")
     field.wait_for()
     assert page.url.endswith("/apps/stripe/")
-    assert field.evaluate("field => field === document.activeElement")
+    expect(field).to_be_focused()
     page.keyboard.press("Escape")
     page.locator("#layer dialog").wait_for(state="detached")
-    assert opener.evaluate("link => link === document.activeElement")
+    expect(opener).to_be_focused()
 
 
 def test_a_refused_key_leaves_the_dialog_open_with_the_reason(
@@ -184,13 +184,13 @@ def test_rows_and_preview_answer_while_the_focus_stays(
     source.focus()
     source.select_option("customer.description")
     page.locator("#row-4", has_text="Brightside Ltd").wait_for()
-    assert source.evaluate("select => select === document.activeElement")
+    expect(source).to_be_focused()
 
     target = page.get_by_label("Contact field of row 4")
     target.focus()
     target.select_option("field:company")
     page.locator("#preview dd", has_text="Brightside Ltd").wait_for()
-    assert target.evaluate("select => select === document.activeElement")
+    expect(target).to_be_focused()
 
     page.get_by_role("button", name="Add field mapping").press("Enter")
     added = page.get_by_label("Stripe field of row 5")
