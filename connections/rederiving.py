@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from common.due import LEASE, DueQuerySet, State, database_now
 from common.origin import Origin
-from connections import derivation_pages, naming
+from connections import derivation_pages, naming, underived
 from connections.derived import PAGE, Told
 from connections.inbox import Moved, fenced
 from connections.models import Connection, Rederivation
@@ -23,6 +23,10 @@ from connections.models.rederivation import EVERY_SUBSCRIPTION
 
 logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 20
+# Subscriptions found with one look. It reads all that name the object, so looking for each page by itself would take
+# the square of their number.
+AHEAD = 10_000
+Found = list[tuple[int, str]]
 
 
 def begin(connection: Connection) -> None:
@@ -54,10 +58,11 @@ def walkable() -> DueQuerySet[Rederivation]:
 
 def _walk(row: Rederivation, ends: float) -> int:
     pages = 0
+    ahead: Found = []
     try:
         _take_over_repeated(row)
         while row.state == State.RUNNING:
-            _write_page(row)
+            _write_page(row, ahead)
             pages += 1
             if time.monotonic() > ends and row.state == State.RUNNING:
                 row.later(timedelta(0))
@@ -90,22 +95,44 @@ def _take_over_repeated(row: Rederivation) -> None:
             Rederivation.objects.filter(pk__in=[one.pk for one in later]).delete()
 
 
-def _write_page(row: Rederivation) -> None:
-    """Derive a page and move the cursor in one transaction. Moved if the walk or the account is no longer ours."""
-    derivation_pages.write(lambda is_last: _write(row, is_last))
+def _write_page(row: Rederivation, ahead: Found) -> None:
+    """Derive a page and move the cursor in one transaction. Moved if the walk or the account is no longer ours.
+
+    `ahead`: what this walk has found for the pages to come; the page is taken from it, and what is missing is found.
+    """
+    if not ahead:
+        ahead += _look(row)
+    page = ahead[:PAGE]
+    left = _left_to_import(row, {key for _, key in page}) if row.silent else set()
+    derivation_pages.write(lambda is_last: _write(row, page, left, is_last))
+    del ahead[:PAGE]
 
 
-def _write(row: Rederivation, is_last: bool) -> None:
+def _look(row: Rederivation) -> Found:
+    """The next subscriptions behind the cursor. Those that come to name the object later derive themselves."""
+    connection = Connection.objects.get(pk=row.connection_id)
+    if row.shared == EVERY_SUBSCRIPTION:
+        return naming.every_subscription(connection, AHEAD, row.after)
+    return naming.subscriptions(connection, [row.shared], AHEAD, row.after)
+
+
+@transaction.atomic
+def _left_to_import(row: Rederivation, keys: set[str]) -> set[str]:
+    """Those that an import has noted, so that they are made later all the same, from what has changed here, too.
+
+    Whoever takes a mark away has locked the object first: of those that are marked while we have the locks nobody has
+    begun to read. Only while nobody is to be told: an import would not.
+    """
+    return underived.marked(fenced(row.connection_id), keys)
+
+
+def _write(row: Rederivation, page: Found, left: set[str], is_last: bool) -> None:
     connection = fenced(row.connection_id)
     mine = Rederivation.objects.filter(pk=row.pk, claim_no=row.claim_no, state=State.RUNNING)
     if not mine.select_for_update().exists():
         raise Moved
-    if row.shared == EVERY_SUBSCRIPTION:
-        page = naming.every_subscription(connection, PAGE, row.after)
-    else:
-        page = naming.subscriptions(connection, [row.shared], PAGE, row.after)
     told = Told(row.occurred_at, Origin(row.origin), row.key, row.silent)
-    derivation_pages.derive(connection, {key: told for _, key in page}, is_last=is_last)
+    derivation_pages.derive(connection, {key: told for _, key in page if key not in left}, is_last=is_last)
     _advance(row, [pk for pk, _ in page])
 
 

@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
 from common import rows
+from connections import remote_objects
 from connections.models import Connection, SyncRun, Underived
 from connections.sources.stripe.purchases import PURCHASE_TYPES
 
@@ -80,6 +81,15 @@ def silent(connection: Connection, keys: Iterable[str]) -> set[str]:
     """Those of these keys that are noted and to be told to nobody."""
     noted = Underived.objects.filter(connection=connection, silent=True, key__one_of=set(keys))
     return set(noted.values_list("key", flat=True))
+
+
+def marked(connection: Connection, keys: set[str]) -> set[str]:
+    """Which of these objects are noted, whose rows are locked until the transaction ends."""
+    noted = Underived.objects.filter(connection=connection)
+    if not noted.exists():
+        return set()
+    remote_objects.lock(connection, keys)
+    return set(noted.filter(key__one_of=keys).values_list("key", flat=True))
 
 
 def due() -> QuerySet[Underived]:

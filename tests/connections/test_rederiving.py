@@ -17,8 +17,9 @@ from django.test.utils import CaptureQueriesContext
 
 from common.due import State
 from common.origin import Origin
-from connections import derived, fetching, idle, inbox, rederiving, stored_events
-from connections.models import Connection, InboundEvent, Rederivation, RemoteObject, Resource
+from connections import derived, fetching, idle, inbox, rederiving, stored_events, underived, underived_pages
+from connections.derived import Told
+from connections.models import Connection, InboundEvent, Rederivation, RemoteObject, Resource, Underived
 from connections.sources.stripe import recurring, shapes, translate
 from contacts.models import Activity
 from recurring_payments.models import RecurringPayment
@@ -131,7 +132,7 @@ def test_a_worker_that_dies_in_the_middle_loses_and_doubles_nothing(shop: Connec
     inbox.drain()
     assert rederiving.drain(seconds=0) == 0
     walk = rederiving.walkable().claim(1)[0]
-    rederiving._write_page(walk)
+    rederiving._write_page(walk, [])
     assert names() == {"Old name": FEW_PAGES - PAGE, "New name": PAGE}
     # Killed here: the claim ends by its lease, and the next worker goes on behind the page that was written.
     assert rederiving.drain() == 0
@@ -140,14 +141,53 @@ def test_a_worker_that_dies_in_the_middle_loses_and_doubles_nothing(shop: Connec
     assert names() == {"New name": FEW_PAGES}
     # The one that was only frozen finds that the walk is not its own any more.
     with pytest.raises(inbox.Moved):
-        rederiving._write_page(walk)
+        rederiving._write_page(walk, [])
+
+
+def named_rows() -> int:
+    """How many rows the lookup by what an object names has given so far."""
+    with database.cursor() as cursor:
+        cursor.execute("select pg_stat_force_next_flush()")
+        cursor.execute("select idx_tup_read from pg_stat_user_indexes where indexrelname = 'remote_object_refs'")
+        return int(cursor.fetchone()[0])
+
+
+def test_a_walk_does_not_look_for_all_of_them_with_every_page(shop: Connection) -> None:
+    """Else a product of a hundred thousand subscriptions takes the square of that."""
+    rename(shop, "New name")
+    inbox.drain()
+    before = named_rows()
+    assert rederiving.drain() == FEW_PAGES // PAGE + 1
+    assert names() == {"New name": FEW_PAGES}
+    # Once at the beginning, once to learn that there are no more; and what each of them is made from.
+    assert named_rows() - before < 6 * FEW_PAGES
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_what_an_import_makes_later_is_not_made_before(shop: Connection, silent: bool) -> None:
+    """Reading its product while an import goes on would make each recurring payment twice. But a change that is to be
+    told is told by who learnt it.
+    """
+    left = {f"subscription:sub_{number}" for number in range(0, FEW_PAGES, 2)}
+    at = datetime.fromtimestamp(START, UTC)
+    underived.mark(shop, {key: Told(at, Origin.HISTORY, "1:history:left", silent=True) for key in left})
+    hold_name = {"id": "prod_1", "object": "product", "name": "New name"}
+    RemoteObject.objects.filter(type="product").update(body=hold_name)
+    fact = {"occurred_at": at, "origin": Origin.POLL, "key": "1:read:product:prod_1", "silent": silent}
+    Rederivation.objects.create(connection=shop, shared="product:prod_1", **fact)
+    rederiving.drain()
+    half = {"Old name": FEW_PAGES // 2, "New name": FEW_PAGES // 2}
+    assert names() == (half if silent else {"New name": FEW_PAGES})
+    while underived_pages.drain():
+        pass
+    assert names() == {"New name": FEW_PAGES} and not Underived.objects.exists()
 
 
 def test_a_second_change_while_the_first_is_walked(shop: Connection) -> None:
     rename(shop, "Second name", 1)
     inbox.drain()
     walk = rederiving.walkable().claim(1)[0]
-    rederiving._write_page(walk)
+    rederiving._write_page(walk, [])
     for number, name in enumerate(("Third name", "Fourth name", "Last name"), start=2):
         rename(shop, name, number)
         inbox.drain()
