@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from connections.models import SyncRun
 
 PATIENCE = 1200.0
+# Slower than this, in records a second, an import is given up.
+SLOWEST = 100
+# Seconds between two lines of `--trace`.
+TRACED = 30.0
 
 
 def main(arguments: list[str]) -> None:
@@ -29,13 +33,14 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--latency", type=float, default=100, help="of an answer of the API, in milliseconds")
     parser.add_argument("--limit", type=float, default=0, help="requests a second that are allowed; 0 is any number")
     parser.add_argument("--profile", type=Path, help="walk in this process instead of a worker's, and write a profile")
+    parser.add_argument("--trace", action="store_true", help="tell now and then how far it is, at what cost")
     beside.add_option(parser)
     chosen = parser.parse_args(arguments)
     with stage(STRIPE_RATE_LIMIT=str(chosen.limit)) as there:
         past = lived(there, chosen.people)
         port = serve_lists(there, past, chosen.latency)
         print(f"{os.cpu_count()} cores; {past.records:,} records; answers after {chosen.latency:.0f} ms", flush=True)
-        ours = _ours(there, past, port, chosen.profile)
+        ours = _ours(there, past, port, chosen.profile, trace=chosen.trace)
         if chosen.limit:
             return
         fetched = floor.fetch(there, past, port, "floor: bare fetch", lambda rows, stock: None)
@@ -49,7 +54,7 @@ def main(arguments: list[str]) -> None:
             print(f"to {peer.name}: rate {ours.rate / peer.rate:.2f}, CPU {ours.cpu / peer.cpu:.2f} times its")
 
 
-def _ours(there: Stage, past: Past, port: int, profile: Path | None) -> Measured:
+def _ours(there: Stage, past: Past, port: int, profile: Path | None, *, trace: bool) -> Measured:
     from connections import historical
     from connections.models import Connection
 
@@ -62,20 +67,21 @@ def _ours(there: Stage, past: Past, port: int, profile: Path | None) -> Measured
     os.environ["STRIPE_API_BASE"] = there.environment["STRIPE_API_BASE"] = f"http://127.0.0.1:{port}"
     for run in runs:
         historical.pause(run)
-    measured = _in_this_process(there, past, runs, profile) if profile else _by_worker(there, past, runs)
+    measured = _in_this_process(there, past, runs, profile) if profile else _by_worker(there, past, runs, trace)
     print(measured.line(), flush=True)
     check(past)
     return measured
 
 
-def _by_worker(there: Stage, past: Past, runs: list[SyncRun]) -> Measured:
+def _by_worker(there: Stage, past: Past, runs: list[SyncRun], trace: bool) -> Measured:
     pids = [there.start(walker) for walker in stripe_workers(there.environment)] + [there.start_workers()]
     # Until they have started and have once looked for work, which costs nothing a record.
     settle(10)
     with Measuring(there, "Millrace", past.records, pids) as taken:
         _begin(runs)
         calls = _Calls(runs)
-        sizes = list(_until_done(runs, pids, calls))
+        looks = _Trace(there, runs, pids) if trace else None
+        sizes = list(_until_done(runs, pids, calls, max(PATIENCE, past.records / SLOWEST), looks))
     print(calls.line(), flush=True)
     third = max(1, len(sizes) // 3)
     print(
@@ -89,6 +95,38 @@ def _by_worker(there: Stage, past: Past, runs: list[SyncRun]) -> Measured:
         there.supervisor.stop(name)
     assert taken.result  # noqa: S101  the block has ended
     return taken.result
+
+
+class _Trace:
+    """Now and then a line: how far it is, and what that stretch cost."""
+
+    def __init__(self, there: Stage, runs: list[SyncRun], pids: list[int]) -> None:
+        self._there, self._runs, self._pids = there, [run.pk for run in runs], pids
+        self._began = self._at = time.monotonic()
+        self._before = self._counted()
+
+    def look(self, largest: float) -> None:
+        from connections.models import Underived
+
+        now = time.monotonic()
+        if now < self._at + TRACED:
+            return
+        after = self._counted()
+        read, cpu, postgres = (b - a for a, b in zip(self._before, after, strict=True))
+        print(
+            f"{now - self._began:6.0f} s  {after[0]:9,.0f} records, {Underived.objects.count():9,} left to derive; "
+            f"{read / (now - self._at):6,.0f}/s, CPU {(cpu + postgres) / (now - self._at):.2f} cores "
+            f"(PostgreSQL {postgres / (now - self._at):.2f}); {largest:.0f} MB",
+            flush=True,
+        )
+        self._at, self._before = now, after
+
+    def _counted(self) -> tuple[float, float, float]:
+        """Records read, and CPU seconds of the application and of PostgreSQL."""
+        from connections.models import SyncRun
+
+        read = sum(SyncRun.objects.filter(pk__in=self._runs).values_list("seen", flat=True))
+        return read, machine.use_of(self._pids).cpu, machine.use_of([self._there.postgres]).cpu
 
 
 class _Calls:
@@ -115,17 +153,22 @@ class _Calls:
         return sum(ConnectionStatus.objects.values_list("calls", flat=True))
 
 
-def _until_done(runs: list[SyncRun], pids: list[int], calls: _Calls) -> Iterator[float]:
+def _until_done(
+    runs: list[SyncRun], pids: list[int], calls: _Calls, patience: float, trace: _Trace | None
+) -> Iterator[float]:
     """Until the runs are closed and all that follows from them is derived. The largest process each second, in MB."""
     from connections.models import SyncRun, Underived
 
-    ends = time.monotonic() + PATIENCE
+    ends = time.monotonic() + patience
     ids = [run.pk for run in runs]
     while SyncRun.objects.filter(pk__in=ids, state__in=SyncRun.OPEN).exists() or Underived.objects.exists():
         if time.monotonic() > ends:
             sys.exit("The history was not walked in time.")
         calls.look()
-        yield machine.use_of(pids).largest
+        largest = machine.use_of(pids).largest
+        if trace:
+            trace.look(largest)
+        yield largest
         time.sleep(1)
 
 

@@ -20,6 +20,8 @@ from connections.sources.stripe.client import Client
 
 # Records a transaction: while they are written they are in memory as read, as held and as they go out.
 WRITTEN_AT_ONCE = 450
+# Pages asked for, read, or being written. Half of them can be read while the other half is written, which takes longer.
+IN_HAND = history_windows.WALKED_BY_ONE
 _REST = timedelta(seconds=1)
 _STOPS_THE_WALK = (*history_ends.WAITS_FOR_THE_ACCOUNT, "unavailable")
 
@@ -86,9 +88,9 @@ class Walk:
             pages = self._read(done)
             del done
             self._idle += [place for place, page in pages if page.more]
-            if pages and not self._stopped and time.monotonic() < self._ends:
-                self._ask(client, threads)
             while pages:
+                if not self._stopped and time.monotonic() < self._ends:
+                    self._ask(client, threads, IN_HAND - len(pages))
                 count = _fitting(pages)
                 self._write(pages[:count])
                 del pages[:count]
@@ -110,11 +112,15 @@ class Walk:
             for window in windows
         ]
 
-    def _ask(self, client: Client, threads: ThreadPoolExecutor) -> None:
-        """Read the next pages of those that wait, as far as the rate limit lets us."""
-        scopes = sorted({history_pages.scope_of(place.run) for place in self._idle})
+    def _ask(self, client: Client, threads: ThreadPoolExecutor, room: int = IN_HAND) -> None:
+        """Read the next pages of those that wait, as far as the rate limit lets us, and until `room` are asked for."""
+        # Whoever has waited longest comes first.
+        scopes = list(dict.fromkeys(history_pages.scope_of(place.run) for place in self._idle))
         for scope in scopes:
             waiting = [place for place in self._idle if history_pages.scope_of(place.run) == scope]
+            waiting = waiting[: max(0, room - len(self._asked))]
+            if not waiting:
+                continue
             try:
                 granted = api.allowed(waiting[0].run.resource.connection, scope, len(waiting))
             except api.Rekeyed:

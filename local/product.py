@@ -88,11 +88,15 @@ def stripe_workers(environment: Mapping[str, str]) -> list[Program]:
     return [stripe_worker(environment, name) for name in names]
 
 
+# Of the C library. Else each thread keeps what it once needed for itself, and what it took to parse a page of a list,
+# twelve times its size for a moment, is never given back; see bench/README.md.
+_MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144"}
+
+
 def _worker(name: str, environment: Mapping[str, str], *options: str) -> Program:
     command = python("-m", "celery", "-A", "config.celery", "worker", *options)
     command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
-    # Else each thread keeps memory of its own that it once needed: a sixth of a walk through a long history.
-    return Program(name, command, {"MALLOC_ARENA_MAX": "2", **environment, "PROCESS": "worker"})
+    return Program(name, command, {**_MEMORY, **environment, "PROCESS": "worker"})
 
 
 def beat(data: DataFolder, environment: Mapping[str, str]) -> Program:
