@@ -15,7 +15,7 @@ from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
 from common import garbage
-from config import hearing
+from config import hearing, kept_connections
 
 app = Celery("millrace")
 app.conf.update(
@@ -55,6 +55,7 @@ app.conf.update(
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks()
 hearing.install()
+kept_connections.install(app)
 # Of processes and of threads.
 worker_process_init.connect(garbage.look_rarely)
 worker_ready.connect(garbage.look_rarely)

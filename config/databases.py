@@ -24,8 +24,10 @@ def database_settings(env: environ.Env, process: str) -> dict[str, Any]:
     config["CONN_HEALTH_CHECKS"] = True
     options.setdefault("application_name", f"millrace {process}".strip())
     if process in _STATEMENT_TIMEOUT:
-        limits = _limits(env.int("DATABASE_SILENCE_SECONDS", 15))
-        options.setdefault("options", f"{limits} -c statement_timeout={_STATEMENT_TIMEOUT[process]}")
+        silence = env.int("DATABASE_SILENCE_SECONDS", 15)
+        options.setdefault("options", f"{_limits(silence)} -c statement_timeout={_STATEMENT_TIMEOUT[process]}")
+        for name, value in _probes(silence).items():
+            options.setdefault(name, value)
     if process == "web":
         _connect_soon()
         # A wrong address should show within seconds; the pool's own default hides it for half a minute.
@@ -43,6 +45,16 @@ def _limits(silence: int) -> str:
         f"-c tcp_keepalives_idle={silence} -c tcp_keepalives_interval={max(1, silence // 3)} -c tcp_keepalives_count=3 "
         f"-c tcp_user_timeout={2 * silence}s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
     )
+
+
+def _probes(silence: int) -> dict[str, int]:
+    """The same from this side, for a connection that is kept: a statement does not wait for a server that is gone."""
+    return {
+        "keepalives_idle": silence,
+        "keepalives_interval": max(1, silence // 3),
+        "keepalives_count": 3,
+        "tcp_user_timeout": 2 * silence * 1000,
+    }
 
 
 def _connect_soon() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from django.db import connection as database
 from django.utils import timezone
 
 from connections.models import Connection, InboundEvent
@@ -41,3 +42,23 @@ def test_the_worker_takes_what_the_timetable_rings(celery_worker: CeleryWorker) 
     assert celery_worker.process.poll() is None
     celery_worker.stop()
     assert "Traceback" not in celery_worker.log.read_text()
+
+
+def backends(*, older_than: float = 0.0) -> set[int]:
+    """Sessions of the worker at this test's database whose last statement came so many seconds after they began."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            "select pid from pg_stat_activity where application_name = 'millrace worker'"
+            " and datname = current_database() and query_start > backend_start + make_interval(secs => %s)",
+            [older_than],
+        )
+        return {pid for (pid,) in cursor.fetchall()}
+
+
+def test_a_worker_keeps_its_connection_until_it_is_gone(celery_worker: CeleryWorker) -> None:
+    """One a process for all the looks of these seconds; a new one when PostgreSQL ended it."""
+    first = eventually(lambda: backends(older_than=3.5))
+    with database.cursor() as cursor:
+        cursor.execute("select pg_terminate_backend(pid) from unnest(%s) as pid", [sorted(first)])
+    second = eventually(lambda: backends(older_than=2.5) - first)
+    assert len(second) == 1
