@@ -159,6 +159,35 @@ def test_orders_are_filtered_and_sorted(staff_client: Client, query: str, expect
     assert numbers(staff_client, query) == expected
 
 
+@pytest.mark.parametrize(
+    ("who", "expected"),
+    [
+        ("NW-0002", ["2"]),
+        ("+nw-0002+", ["2"]),
+        ("NW-000", []),
+        ("in_2", ["2"]),
+        ("ch_2", ["2"]),
+        ("txn-9", ["3"]),
+        ("charge:ch_2", []),
+        # Both an order's number and a part of somebody's phone number.
+        ("4242", ["4", "1"]),
+        ("ch_2&status=failed", []),
+        ("4242&sort=placed", ["1", "4"]),
+    ],
+)
+def test_an_order_is_found_by_its_number_and_by_its_ids(staff_client: Client, who: str, expected: list[str]) -> None:
+    ana = Contact.objects.create(first_name="Ana", phone="+49 30 4242", email="ana@example.com")
+    bought(
+        order_record(1, contact=ana.pk),
+        order_record(2, at=1, references=("invoice:in_2", "charge:ch_2"), is_test=True),
+        order_record(3, at=2, external_id="txn-9", references=("transaction:txn-9",), source="paddle", account="shop"),
+        order_record(4, at=3),
+    )
+    Order.objects.filter(external_id="in_4").update(number="4242")
+    found = numbers(staff_client, f"?who={who}")
+    assert [number.replace("4242", "4") for number in found] == expected
+
+
 def test_an_amount_without_a_currency_says_what_is_missing(staff_client: Client) -> None:
     bought(order_record())
     assert "Choose a currency" in page(staff_client, reverse("orders:list") + "?least=5")
