@@ -130,7 +130,7 @@ def test_a_line_of_the_timeline_opens_what_it_is_about(
     """As a drawer over the page, and as a page of its own without JavaScript."""
     row = ana.recurring_payments.get(name="Pro plan")
     tell(row, {"payment_amount": (2900, 4900), "mrr_amount": (2900, 4900)})
-    line = "Pro plan: price went from 29.00 EUR to 49.00 EUR"
+    line = "Pro plan: price went from €29.00 to €49.00"
     size = {"width": width, "height": 900}
     page = open_page(staff, ana.get_absolute_url(), viewport=size, reduced_motion="reduce")
     activity = page.get_by_role("region", name="Activity")

@@ -90,7 +90,7 @@ def test_an_order_shows_its_lines_sums_references_and_timeline(staff_client: Cli
     text = page(staff_client, order.get_absolute_url())
     for shown in ("Pro plan", "price_pro", "€40.00", "−€5.00", "€4.90", "€7.82", "€49.00", "−€9.00", "in_1", "ch_1"):
         assert shown in text, shown
-    assert "Order of 49.00 EUR refunded by 9.00 EUR" in text
+    assert "Order of €49.00 refunded by €9.00" in text
     assert 'href="https://dashboard.stripe.com/acct_1/invoices/in_1"' in text
     drawer = page(staff_client, order.get_absolute_url(), **HTMX)
     assert drawer.lstrip().startswith('<dialog class="drawer"') and "Pro plan" in drawer
