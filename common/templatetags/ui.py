@@ -62,8 +62,8 @@ def initials(name: str) -> str:
 
 @register.filter
 def breakable(text: str) -> SafeString:
-    """Lets a long name such as `customer.subscription.updated` break after its dots and underscores."""
-    return SafeString(re.sub(r"([._])", r"\1<wbr>", escape(text)))
+    """Lets a long name such as `customer.subscription.updated` or an address break after its signs, not in a word."""
+    return SafeString(re.sub(r"([._@])", r"\1<wbr>", escape(text)))
 
 
 @register.filter

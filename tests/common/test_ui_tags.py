@@ -93,3 +93,4 @@ def test_amounts_of_a_stored_sentence_follow_the_readers_language() -> None:
 
 def test_a_long_name_may_break_after_dots_and_stays_escaped() -> None:
     assert rendered("{{ value|breakable }}", value="a.b_<i>") == "a.<wbr>b_<wbr>&lt;i&gt;"
+    assert rendered("{{ value|breakable }}", value="ana@mill.example") == "ana@<wbr>mill.<wbr>example"
