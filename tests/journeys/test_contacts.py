@@ -114,6 +114,23 @@ def test_a_marketer_edits_a_contact(
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_a_refused_form_is_told_in_the_title_while_it_stands(
+    open_page: OpenPage, marketer: User, people: list[Contact], javascript: bool
+) -> None:
+    page = open_page(marketer, people[1].get_absolute_url(), javascript=javascript)
+    was = page.title()
+    page.get_by_role("link", name="Edit contact").click()
+    page.locator("#contact-form").get_by_label("Email address").fill("person2@example.com")
+    page.get_by_role("button", name="Save contact").click()
+    expect(page).to_have_title(re.compile("^Error: "))
+    if javascript:
+        page.keyboard.press("Escape")
+    else:
+        page.get_by_role("link", name="Cancel").click()
+    expect(page).to_have_title(was)
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
 def test_a_marketer_tags_a_contact_and_takes_the_tag_off(
     open_page: OpenPage, marketer: User, people: list[Contact], javascript: bool
 ) -> None:
