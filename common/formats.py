@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from copy import copy
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
@@ -12,10 +13,12 @@ from babel.units import format_unit
 from django.utils import timezone
 from django.utils.translation import get_language, to_locale
 
-from common.money import digits, to_major
+from common.money import digits, to_major, to_minor
 
 # Where CLDR puts a space between the code of a currency and its amount, which Babel does not.
 _LETTER_BY_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
+# As stored sentences name it: «49.00 EUR».
+_STORED_AMOUNT = re.compile(r"(?<![\w.,])(\d{1,15}(?:\.(\d{2,3}))?) ([A-Z]{3})(?!\w)", re.ASCII)
 
 
 def reader_locale() -> Locale:
@@ -36,6 +39,22 @@ def money_text(minor: int, currency: str) -> str:
     value = to_major(minor, currency)
     text = str(pattern.apply(value, locale, currency=currency.upper() or "XXX", currency_digits=False))
     return _LETTER_BY_DIGIT.sub("\xa0", text)
+
+
+def amounts_as_read(sentence: str) -> str:
+    """«Order of 4900.00 EUR paid» -> «Order of €4,900.00 paid».
+
+    Sentences are stored for readers of any language, with the amount and the code of its currency; only where people
+    read them do they look like any other amount. What has not the decimals of the currency was no amount of ours.
+    """
+    return _STORED_AMOUNT.sub(_amount_as_read, sentence)
+
+
+def _amount_as_read(found: re.Match[str]) -> str:
+    amount, decimals, code = found.groups()
+    if code not in reader_locale().currencies or len(decimals or "") != digits(code):
+        return found[0]
+    return money_text(to_minor(Decimal(amount), code), code)
 
 
 def day_text(value: date | datetime) -> str:

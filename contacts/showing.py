@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from common.fields import Field, FieldType
-from common.templatetags.ui import day, moment
+from common.templatetags.ui import breakable, day, moment
 
 
 def show(value: Any, field: Field) -> Any:
@@ -23,7 +23,7 @@ def show(value: Any, field: Field) -> Any:
         return format_decimal(value, format="#,##0.##########", locale="en")
     if field.type in (FieldType.DATE, FieldType.DATETIME):
         return _date(value, field)
-    return format_html('<span dir="auto">{}</span>', value)
+    return format_html('<span dir="auto">{}</span>', breakable(value) if field.type == FieldType.EMAIL else value)
 
 
 def _date(value: Any, field: Field) -> SafeString | str:

@@ -10,7 +10,8 @@ from django.db.models import Exists, F, OrderBy, OuterRef, QuerySet
 from common.filters import RecordFilter, today
 from common.text import storable
 from contacts.models import Contact
-from orders.models import Order, OrderItem, Status
+from orders.fields import FIELDS, REFERENCES
+from orders.models import Order, OrderItem, OrderReference, Status
 
 PERIODS = [("1", "Placed today"), ("7", "Placed in 7 days"), ("30", "Placed in 30 days"), ("365", "Placed in a year")]
 NEWEST = "-placed"
@@ -44,8 +45,31 @@ class OrderFilter(RecordFilter):
         fields: list[str] = []
 
     def by_who(self, found: QuerySet[Order], name: str, value: str) -> QuerySet[Order]:
-        """Those of contacts whose name, address or phone contains every word."""
-        return found.filter(contact__in=Contact.objects.search(storable(value)[:200]).values("pk"))
+        """Those of contacts whose name, address or phone contains every word; those that have this number or ID."""
+        words = storable(value)[:200].strip()
+        of_contacts = found.filter(contact__in=Contact.objects.search(words).values("pk"))
+        if called := self._called(words):
+            either = Order.objects.filter(pk__in=called).values("pk").union(of_contacts.order_by().values("pk"))
+            return found.filter(pk__in=either)
+        return of_contacts
+
+    def _called(self, name: str) -> set[int]:
+        """Keys of the orders that have the whole name as number or ID, or as the ID of anything that is part of them.
+
+        No index has the numbers, so they are read only for what may be one: a single word with a digit, no address.
+        """
+        if " " in name or "@" in name or not any(map(str.isdigit, name)):
+            return set()
+        # As the indexes of both tables begin.
+        origins = {
+            "source__in": {source for source, _ in self.origins},
+            "account__in": {account for _, account in self.origins},
+            "is_test__in": (False, True),
+        }
+        keys = [f"{field.key}:{name}" for field in FIELDS if field.section == REFERENCES]
+        parts = OrderReference.objects.filter(reference__in=keys, **origins).values_list("order_id", flat=True)
+        whole = Order.objects.filter(external_id=name, **origins).values_list("pk", flat=True)
+        return {*parts, *whole} or set(Order.objects.filter(number__iexact=name).values_list("pk", flat=True)[:200])
 
     def by_product(self, found: QuerySet[Order], name: str, value: str) -> QuerySet[Order]:
         items = OrderItem.objects.filter(order=OuterRef("pk"), name__icontains=storable(value)[:200])

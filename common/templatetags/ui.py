@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
-from common.formats import reader_locale
+from common.formats import amounts_as_read, reader_locale
 
 register = template.Library()
 
@@ -62,14 +62,20 @@ def initials(name: str) -> str:
 
 @register.filter
 def breakable(text: str) -> SafeString:
-    """Lets a long name such as `customer.subscription.updated` break after its dots and underscores."""
-    return SafeString(re.sub(r"([._])", r"\1<wbr>", escape(text)))
+    """Lets a long name such as `customer.subscription.updated` or an address break after its signs, not in a word."""
+    return SafeString(re.sub(r"([._@])", r"\1<wbr>", escape(text)))
 
 
 @register.filter
 def number(value: float | None) -> str:
     """With the separators of the reader's language; a dash for nothing."""
     return "–" if value is None else format_decimal(value, locale=reader_locale())
+
+
+@register.filter
+def amounts(sentence: str) -> str:
+    """A stored sentence with its amounts as the reader writes them: «Order of €49.00 paid»."""
+    return amounts_as_read(sentence)
 
 
 @register.simple_tag

@@ -119,8 +119,7 @@ def _leave(request: HttpRequest, step: Step, action: str) -> HttpResponse | None
     if action == "back":
         return redirect("connections:wizard-resource", step.draft.pk)
     if action == "later":
-        what = step.draft.get_kind_display()
-        messages.info(request, gettext("The setup of %(resource)s is kept. Continue at any time.") % {"resource": what})
+        # The page says by itself what is not finished, and that everything is kept.
         return redirect("connections:app")
     if action == "field" and (url := _field_url(step)):
         return redirect(url)

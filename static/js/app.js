@@ -25,6 +25,7 @@ document.addEventListener("close", (event) => {
   const dialog = event.target;
   if (!dialog.closest?.("#layer")) return;
   dialog.remove();
+  tellRefusal();
   focusAgain(openers.get(dialog));
 }, true);
 
@@ -50,14 +51,25 @@ document.addEventListener("htmx:finally:request", (event) => {
   event.detail.ctx.request.submitter?.removeAttribute("aria-busy");
 });
 
-document.addEventListener("htmx:after:swap", () => {
+document.addEventListener("htmx:after:swap", ({ detail: { ctx: { target, response } } }) => {
   openLayer();
+  const place = target?.isConnected ? target : target && document.getElementById(target.id);
+  place?.toggleAttribute("data-refused", response.status === 422);
+  tellRefusal();
   const news = $("#messages [role=status]");
   if (news && !news.dataset.said) {
     news.dataset.said = "yes";
     announce(news.innerText);
   }
 });
+
+// A refused form is told in the title too, as of a page that was loaded; until its place shows something else.
+const titled = document.title;
+
+function tellRefusal() {
+  const word = `${document.documentElement.dataset.error} `;
+  document.title = $("[data-refused]") && !titled.startsWith(word) ? word + titled : titled;
+}
 
 // A page made for the whole window (sign-in, no access, not found) must not land inside a fragment.
 const FOREIGN = new Set([401, 403, 404, 405, 429]);

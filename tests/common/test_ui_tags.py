@@ -69,5 +69,28 @@ def test_numbers_and_dates_follow_the_readers_language() -> None:
         assert ">17.11.2026</time>" in rendered("{{ value|day }}", value=NOW - timedelta(days=4))
 
 
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("Order of 4900.00 EUR refunded by 9.00 EUR", "Order of €4,900.00 refunded by €9.00"),
+        ("Charge succeeded: 500 JPY", "Charge succeeded: ¥500"),
+        ("Invoice paid: 1.250 KWD", "Invoice paid: KWD\xa01.250"),
+        # Names of products, phones and versions are not ours to write.
+        ("Plan 20 EUR: started", "Plan 20 EUR: started"),
+        ("Model 1.2.30 USD", "Model 1.2.30 USD"),
+        ("Size 49.00 XXL", "Size 49.00 XXL"),
+        ("The 49.00 ABC tag", "The 49.00 ABC tag"),
+    ],
+)
+def test_amounts_of_a_stored_sentence_look_like_all_others(stored: str, shown: str) -> None:
+    assert rendered("{{ value|amounts }}", value=stored) == shown
+
+
+def test_amounts_of_a_stored_sentence_follow_the_readers_language() -> None:
+    with translation.override("de"):
+        assert rendered("{{ value|amounts }}", value="Order of 4900.00 EUR placed") == "Order of 4.900,00\xa0€ placed"
+
+
 def test_a_long_name_may_break_after_dots_and_stays_escaped() -> None:
     assert rendered("{{ value|breakable }}", value="a.b_<i>") == "a.<wbr>b_<wbr>&lt;i&gt;"
+    assert rendered("{{ value|breakable }}", value="ana@mill.example") == "ana@<wbr>mill.<wbr>example"

@@ -227,6 +227,8 @@ def test_leaving_keeps_the_rows(marketer_client: Client, ada: Any, begin: Any) -
     draft, phone = begin(), {"row-4-source": "customer.address.city"}
     assert send(marketer_client, draft, htmx=False, action="later", **phone)["Location"] == "/apps/stripe/"
     assert SetupDraft.objects.get().rows[3]["from"] == ["customer.address.city"]
+    shown = marketer_client.get("/apps/stripe/").content.decode()
+    assert ("is not finished" in shown, shown.count("The setup of ")) == (True, 1)
     back = send(marketer_client, draft, htmx=False, action="back")
     assert back["Location"] == f"/apps/stripe/setup/{draft.pk}/resource/"
     assert SetupDraft.objects.get().rows[3]["from"] == ["customer.phone"]

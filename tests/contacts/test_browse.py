@@ -29,7 +29,7 @@ def test_the_list_shows_contacts_newest_first_with_name_address_tags_and_source(
 ) -> None:
     sync(record(2, customer="cus_2", email="test@example.com", first_name="Tess", is_test=True))
     response = staff_client.get(URL)
-    text = response.content.decode()
+    text = response.content.decode().replace("<wbr>", "")
     assert names(response) == ["Tess", "Ana María López García"]
     assert "ana@example.com" in text and "stripe-integration" in text and "Stripe" in text
     assert text.count('badge--warn badge--plain">Test') == 1

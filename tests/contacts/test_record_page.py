@@ -36,6 +36,12 @@ def test_a_synced_contact_shows_tags_fields_customer_and_no_list(staff_client: C
     assert ">none</p>" in lists[: lists.index("</section>")]
 
 
+def test_an_address_breaks_after_its_signs_and_not_within_a_word(staff_client: Client, ana: Contact) -> None:
+    """Under the name, among the details, and in the list."""
+    assert page(staff_client, ana).count("ana@<wbr>example.<wbr>com<") == 2
+    assert "ana@<wbr>example.<wbr>com<" in staff_client.get(reverse("contacts:list")).content.decode()
+
+
 def test_staff_see_no_buttons_that_would_be_refused(
     staff_client: Client, marketer_client: Client, ana: Contact
 ) -> None:

@@ -69,7 +69,8 @@ def test_finding_stripe_among_the_apps(open_page: OpenPage, marketer: User, java
     page = open_page(marketer, "/settings/profile/", javascript=javascript)
     page.get_by_role("link", name="Apps", exact=True).first.click()
     page.get_by_role("searchbox", name="Search apps").fill("zzz")
-    page.get_by_role("searchbox", name="Search apps").press("Enter")
+    if not javascript:
+        page.get_by_role("searchbox", name="Search apps").press("Enter")
     page.get_by_text("No app found").wait_for()
     page.get_by_role("searchbox", name="Search apps").fill("stri")
     if not javascript:
@@ -198,7 +199,7 @@ def test_events_are_switched(
     page.get_by_text("Customer is saved.").wait_for()
     customer.refresh_from_db()
     assert "customer.deleted" in customer.events and customer.data == "customer_only"
-    assert page.get_by_label("Customer deleted").is_checked()
+    expect(page.get_by_label("Customer deleted")).to_be_checked()
 
 
 # --- The log ---
@@ -219,13 +220,13 @@ def test_the_log_is_filtered_opened_and_replayed(
     if not javascript:
         page.get_by_role("button", name="Filter", exact=True).click()
     page.get_by_text("1 row", exact=True).wait_for()
-    assert "result=updated" in page.url
+    expect(page).to_have_url(re.compile("result=updated"))
     page.locator("summary").click()
     if not javascript:
         page.get_by_role("link", name="What came, and what it changed").click()
     page.get_by_text("Mapping 1, row 3").wait_for()
-    assert "+49 30 901820" in page.locator("ins").inner_text()
-    assert "previous_attributes" in page.get_by_role("region", name="Payload").inner_text()
+    expect(page.locator("ins")).to_contain_text("+49 30 901820")
+    expect(page.get_by_role("region", name="Payload")).to_contain_text("previous_attributes")
 
     page.get_by_role("button", name="Replay", exact=True).click()
     page.locator("#messages").get_by_text("is applied again now").wait_for()
@@ -279,7 +280,7 @@ def test_the_pages_can_be_used_by_everybody(
 def test_the_dialogs_can_be_used_by_everybody(
     open_page: OpenPage, admin: User, account: SandboxAccount, customer: Resource, tmp_path: Path
 ) -> None:
-    page = open_page(admin, APP)
+    page = open_page(admin, APP, reduced_motion="reduce")
     for name in ("Disconnect Customer", "Disconnect Northwind Studio", "Replace key"):
         page.get_by_role("link", name=name).click()
         page.get_by_role("dialog").wait_for()

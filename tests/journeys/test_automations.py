@@ -30,6 +30,8 @@ from tests.journeys.usable import look
 from users.models import User
 
 pytest.importorskip("playwright")
+from playwright.sync_api import expect
+
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 OpenPage = Callable[..., Any]
 
@@ -100,7 +102,7 @@ def test_a_failed_payment_reminder_from_nothing_to_the_mailbox(
     page.locator("#step-s1").wait_for()
     look(page, f"automation-{width}")
     page.get_by_role("button", name="Activate").click()
-    page.get_by_text("You are connected", exact=False).first.wait_for()
+    page.get_by_text("is active and waits for what starts it").wait_for()
     account.fail_payment(subscription["id"])
     arrive(stripe)
     account.recover(subscription["id"])
@@ -145,10 +147,13 @@ def test_a_flow_is_drawn_without_javascript(open_page: OpenPage, marketer: User)
         page.get_by_label("Tag", exact=True).fill(tag)
         page.get_by_role("button", name="Add step").click()
     page.locator("#step-s2-down").click()
+    page.locator("#flow li:has(#step-s1) ~ li #step-s2").wait_for()
     assert [one["parameters"]["tag"] for one in Automation.objects.get().steps] == ["one", "two"]
     page.get_by_role("button", name="Undo last change").click()
+    page.locator("#flow li:has(#step-s2) ~ li #step-s1").wait_for()
     assert [one["parameters"]["tag"] for one in Automation.objects.get().steps] == ["two", "one"]
     page.get_by_role("button", name="Activate").click()
+    page.get_by_text("is active and waits for what starts it").wait_for()
     assert Automation.objects.get().state == "active"
 
 
@@ -215,7 +220,7 @@ def test_what_is_typed_in_a_drawer_while_it_answers_stays(open_page: OpenPage, m
         value.blur()
     condition(page, "2").wait_for()
     fill(page, "2", "contact.tag", "has", Value="go")
-    assert value.input_value() == "Be"
+    expect(value).to_have_value("Be")
     with answers_held(page):
         page.get_by_role("button", name="Remove condition 2").click()
         value.fill("Ben")

@@ -27,6 +27,9 @@ from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.conftest import account, connect, deliver, live_hook, stripe, work  # noqa: F401  (fixtures)
 from users.models import User
 
+pytest.importorskip("playwright")
+from playwright.sync_api import expect
+
 pytestmark = pytest.mark.django_db(transaction=True)
 SIZES = [{"width": 1440, "height": 900}, {"width": 390, "height": 844}]
 
@@ -66,7 +69,7 @@ def test_lost_webhooks_and_a_repaired_object_are_told(
     page = open_page(marketer, "/apps/stripe/", viewport=size)
     picture(page, "missed")
     page.get_by_text(re.compile("webhooks? of .* not arrive")).wait_for()
-    assert page.get_by_text("Time from Stripe to the contact").is_visible()
+    expect(page.get_by_text("Time from Stripe to the contact")).to_be_visible()
     assert fits(page)
     page.get_by_role("link", name="Look at the webhook").click()
     page.get_by_text("in 7 days").wait_for()
@@ -79,7 +82,7 @@ def test_lost_webhooks_and_a_repaired_object_are_told(
     RemoteObject.objects.update(as_of=Now() - timedelta(days=1))
     account.alter(ada["id"], name="Ada Baker")
     page.reload()
-    assert page.get_by_text("It was disabled at Stripe.").is_visible()
+    expect(page.get_by_text("It was disabled at Stripe.")).to_be_visible()
     page.get_by_role("button", name="Check now").click()
     page.get_by_text("Under way").wait_for()
     picture(page, "check-open")

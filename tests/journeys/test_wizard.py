@@ -89,8 +89,8 @@ def test_from_the_key_to_a_connected_resource(
     page.get_by_role("button", name="Continue").click()
     page.wait_for_url(re.compile(r"/map/"))
 
-    assert page.get_by_label("Stripe field of row 1").input_value() == "email"
-    assert page.get_by_text("First “Ana” · Last “María López García”").is_visible()
+    expect(page.get_by_label("Stripe field of row 1")).to_have_value("email")
+    expect(page.get_by_text("First “Ana” · Last “María López García”")).to_be_visible()
     page.get_by_role("button", name="Add field mapping").click()
     page.get_by_label("Stripe field of row 5").select_option("customer.metadata.plan")
     page.get_by_label("Contact field of row 4").select_option("")
@@ -104,9 +104,9 @@ def test_from_the_key_to_a_connected_resource(
 
     page.get_by_role("button", name="Back").click()
     page.wait_for_url("**/resource/")
-    assert page.get_by_label("Choose resource").input_value() == "subscription"
-    assert page.get_by_label("Sync type").input_value() == "history_and_new"
-    assert page.get_by_role("switch", name="Subscription paused").is_checked()
+    expect(page.get_by_label("Choose resource")).to_have_value("subscription")
+    expect(page.get_by_label("Sync type")).to_have_value("history_and_new")
+    expect(page.get_by_role("switch", name="Subscription paused")).to_be_checked()
     page.get_by_role("button", name="Continue").click()
     page.wait_for_url(re.compile(r"/map/"))
     page.get_by_role("button", name="Finish setup").click()
@@ -154,8 +154,8 @@ def test_a_refused_key_leaves_the_dialog_open_with_the_reason(
         page.get_by_label("Stripe secret key").fill(key)
         page.get_by_role("button", name="Connect", exact=True).click()
         page.locator(".field-error", has_text=reason).wait_for()
-        assert page.get_by_label("Stripe secret key").input_value() == ""
-        assert page.get_by_label("Allow access to this account").is_checked()
+        expect(page.get_by_label("Stripe secret key")).to_have_value("")
+        expect(page.get_by_label("Allow access to this account")).to_be_checked()
     has_no_axe_findings(page)
     assert not Connection.objects.exists()
 
@@ -168,10 +168,10 @@ def test_choosing_a_resource_reloads_its_events(open_page: OpenPage, marketer: U
     page.get_by_role("switch", name="Upcoming automatic payment").wait_for()
     page.get_by_label("Choose resource").select_option("charge")
     page.get_by_role("switch", name="Charge refunded").wait_for()
-    assert page.get_by_role("switch", name="Upcoming automatic payment").count() == 0
+    expect(page.get_by_role("switch", name="Upcoming automatic payment")).to_have_count(0)
     page.get_by_role("button", name="Continue").click()
     page.locator(".field-error", has_text="Choose a sync type.").wait_for()
-    assert page.get_by_label("Choose resource").input_value() == "charge"
+    expect(page.get_by_label("Choose resource")).to_have_value("charge")
 
 
 def test_rows_and_preview_answer_while_the_focus_stays(
@@ -199,14 +199,14 @@ def test_rows_and_preview_answer_while_the_focus_stays(
     added.select_option("product.name")
     page.get_by_label("Contact field of row 5").select_option("field:company")
     page.locator("#row-4 .field-error").wait_for()
-    assert "Company is already filled by “Product name”." in page.locator("#row-4").inner_text()
-    assert "Company is already filled by “Customer description”." in page.locator("#row-5").inner_text()
-    assert page.locator("#problems").inner_text().strip() == "1 problem to fix"
-    assert page.locator("#preview").inner_text().count("Two sources") == 1
+    expect(page.locator("#row-4")).to_contain_text("Company is already filled by “Product name”.")
+    expect(page.locator("#row-5")).to_contain_text("Company is already filled by “Customer description”.")
+    expect(page.locator("#problems")).to_have_text("1 problem to fix")
+    expect(page.locator("#preview").get_by_text("Two sources")).to_have_count(1)
     page.get_by_role("button", name="Remove row 5").press("Enter")
     page.locator("#row-5").wait_for(state="detached")
     expect(page.locator("#add-row")).to_be_focused()
-    assert page.locator("#problems").inner_text().strip() == ""
+    expect(page.locator("#problems")).to_have_text("")
 
 
 def test_the_limit_of_endpoints_is_explained_and_trying_again_saves(
@@ -226,9 +226,9 @@ def test_the_limit_of_endpoints_is_explained_and_trying_again_saves(
     heading = page.get_by_role("heading", name="There was an error saving your connection")
     heading.wait_for()
     expect(page.locator("#refusal-title")).to_be_focused()
-    assert page.get_by_text("16 of 16").is_visible()
+    expect(page.get_by_text("16 of 16")).to_be_visible()
     page.get_by_text("Show the 16 webhooks").click()
-    assert page.get_by_text("https://other7.example/hook").is_visible()
+    expect(page.get_by_text("https://other7.example/hook")).to_be_visible()
     has_no_axe_findings(page)
     stripe_client.delete(f"/v1/webhook_endpoints/{others[3]['id']}")
     page.get_by_role("button", name="Try again").click()

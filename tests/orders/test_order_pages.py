@@ -90,7 +90,7 @@ def test_an_order_shows_its_lines_sums_references_and_timeline(staff_client: Cli
     text = page(staff_client, order.get_absolute_url())
     for shown in ("Pro plan", "price_pro", "€40.00", "−€5.00", "€4.90", "€7.82", "€49.00", "−€9.00", "in_1", "ch_1"):
         assert shown in text, shown
-    assert "Order of 49.00 EUR refunded by 9.00 EUR" in text
+    assert "Order of €49.00 refunded by €9.00" in text
     assert 'href="https://dashboard.stripe.com/acct_1/invoices/in_1"' in text
     drawer = page(staff_client, order.get_absolute_url(), **HTMX)
     assert drawer.lstrip().startswith('<dialog class="drawer"') and "Pro plan" in drawer
@@ -157,6 +157,35 @@ def test_orders_are_filtered_and_sorted(staff_client: Client, query: str, expect
         order_record(4, at=days - 86400, is_test=True, total=9900),
     )
     assert numbers(staff_client, query) == expected
+
+
+@pytest.mark.parametrize(
+    ("who", "expected"),
+    [
+        ("NW-0002", ["2"]),
+        ("+nw-0002+", ["2"]),
+        ("NW-000", []),
+        ("in_2", ["2"]),
+        ("ch_2", ["2"]),
+        ("txn-9", ["3"]),
+        ("charge:ch_2", []),
+        # Both an order's number and a part of somebody's phone number.
+        ("4242", ["4", "1"]),
+        ("ch_2&status=failed", []),
+        ("4242&sort=placed", ["1", "4"]),
+    ],
+)
+def test_an_order_is_found_by_its_number_and_by_its_ids(staff_client: Client, who: str, expected: list[str]) -> None:
+    ana = Contact.objects.create(first_name="Ana", phone="+49 30 4242", email="ana@example.com")
+    bought(
+        order_record(1, contact=ana.pk),
+        order_record(2, at=1, references=("invoice:in_2", "charge:ch_2"), is_test=True),
+        order_record(3, at=2, external_id="txn-9", references=("transaction:txn-9",), source="paddle", account="shop"),
+        order_record(4, at=3),
+    )
+    Order.objects.filter(external_id="in_4").update(number="4242")
+    found = numbers(staff_client, f"?who={who}")
+    assert [number.replace("4242", "4") for number in found] == expected
 
 
 def test_an_amount_without_a_currency_says_what_is_missing(staff_client: Client) -> None:

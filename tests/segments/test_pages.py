@@ -55,6 +55,11 @@ def used() -> Iterator[list[int]]:
     usage.register("test", lambda keys: [])
 
 
+def text_of(answer: Any) -> str:
+    """As it is read: without the places where a long word may break."""
+    return str(answer.content.decode()).replace("<wbr>", "")
+
+
 def form(name: str, *rows: tuple[str, dict[str, str]], **extra: str) -> dict[str, Any]:
     data = {key.replace("c-", "conditions-", 1): value for key, value in sent(*rows).items()}
     return {"name": name, **data, **extra}
@@ -112,7 +117,7 @@ def test_a_segment_is_made_and_shows_who_is_in_it(marketer_client: Client, ana: 
     assert segment.created_by == marketer
     assert segment.conditions == {"match": "all", "items": [
         {"field": "contact.first_name", "operator": "is", "value": "ana"}]}  # fmt: skip
-    page = marketer_client.get(segment.get_absolute_url()).content.decode()
+    page = text_of(marketer_client.get(segment.get_absolute_url()))
     assert "First name is “ana”" in page
     assert "ana@example.com" in page
     assert "ben@example.com" not in page
@@ -198,7 +203,7 @@ def test_a_segment_whose_field_is_gone_says_so_and_can_be_mended(marketer_client
     assert "A field that was deleted" in page
     assert 'value="Ana"' in page
     found = marketer_client.get(f"{reverse('contacts:list')}?segment={segment.pk}")
-    assert "ana@example.com" not in found.content.decode()
+    assert "ana@example.com" not in text_of(found)
     assert "finds nobody until it is mended" in found.content.decode()
 
 
@@ -219,11 +224,11 @@ def test_a_segment_follows_a_tag_to_its_new_name(marketer_client: Client, ana: C
 def test_the_list_of_contacts_is_filtered_by_a_segment(marketer_client: Client, anas: Segment) -> None:
     person("Ana2", is_test=True)
     address = f"{reverse('contacts:list')}?segment={anas.pk}"
-    page = marketer_client.get(address).content.decode()
+    page = text_of(marketer_client.get(address))
     assert "1 contact<" in page
     assert "ben@example.com" not in page
     assert f'<option value="{anas.pk}" selected>Anas</option>' in page
-    gone = marketer_client.get(f"{reverse('contacts:list')}?segment=99").content.decode()
+    gone = text_of(marketer_client.get(f"{reverse('contacts:list')}?segment=99"))
     assert "This segment was deleted." in gone
     assert "ben@example.com" not in gone
     for odd in ("²", "9" * 19):
@@ -246,7 +251,7 @@ def test_an_advanced_search_is_an_address_and_becomes_a_segment(marketer_client:
     data = {key.replace("c-", "search-", 1): value for key, value in sent(("0", asked)).items()}
     answer = marketer_client.post(reverse("segments:search"), {**data, "mode": "live"})
     address = answer.headers["Location"]
-    page = marketer_client.get(address).content.decode()
+    page = text_of(marketer_client.get(address))
     assert "ana@example.com" in page
     assert "ben@example.com" not in page
     assert "Has a recurring payment whose next payment date is before Dec 24, 2026" in page
@@ -264,7 +269,7 @@ def test_conditions_that_cannot_be_read_find_nobody_and_say_so(staff_client: Cli
     page = staff_client.get(reverse("contacts:list"), {"conditions": value})
     assert page.status_code == 200
     assert "The conditions in this address cannot be read" in page.content.decode()
-    assert "ana@example.com" not in page.content.decode()
+    assert "ana@example.com" not in text_of(page)
 
 
 def test_a_refused_search_stands_on_a_page_of_its_own(staff_client: Client) -> None:

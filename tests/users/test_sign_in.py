@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
@@ -48,6 +51,17 @@ def test_guessing_is_stopped_even_for_the_right_password(client: Client, staff: 
     for _ in range(12):
         client.post(SIGN_IN, {"login": staff.email, "password": "wrong password"})
     assert not try_to_sign_in(client, staff.email)
+
+
+def test_passwords_are_asked_for_in_sentence_case(staff_client: Client, client: Client, staff: User) -> None:
+    key = {"uidb36": user_pk_to_url_str(staff), "key": default_token_generator.make_token(staff)}
+    forgotten = client.get(reverse("account_reset_password_from_key", kwargs=key), follow=True)
+    changed = staff_client.get(reverse("account_change_password"))
+    for answer, labels in (
+        (forgotten, ["New password", "New password (again)"]),
+        (changed, ["Current password", "New password", "New password (again)"]),
+    ):
+        assert re.findall(r"<label[^>]*>\s*([^<]*?)\s*</label>", answer.content.decode()) == labels
 
 
 def test_there_is_no_sign_up(client: Client) -> None:
