@@ -55,7 +55,9 @@ def check(connection: Connection) -> str:
         return ""
     status = ConnectionStatus.objects.filter(pk=connection.pk)
     if passes:
-        status.update(next_check_at=Now() + AGAIN, unchecked_since=Coalesce("unchecked_since", Now()))
+        status.update(next_check_at=Now() + AGAIN)
+        if not connection.polls:
+            status.update(unchecked_since=Coalesce("unchecked_since", Now()))
     else:
         status.update(checked_at=Now(), unchecked_since=None)
     if error and (not passes or _not_seen_for_long(connection)):

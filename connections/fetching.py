@@ -42,8 +42,6 @@ _PACING = len(_BACKOFF) - 1
 ENOUGH = 8
 # The same where no two in a row end alike.
 ENOUGH_IN_ALL = 2 * ENOUGH
-# Refusals that no other object would be spared.
-_ABOUT_THE_KEY = ("key_refused", "key_expired", "key_unreadable", "disconnected", "publishable")
 _ABOUT_THE_ANSWER = ("unreadable", "endless")
 
 
@@ -69,9 +67,12 @@ def _fetch_each(connection: Connection, rows: list[RemoteObject]) -> int:
     """Ask for one after the other until the whole connection has to wait. Returns how many were asked for: who comes
     after them has no part in the refusal, and waits no longer than the connection does.
     """
+    lacking: set[str] = set()
     for place, row in enumerate(rows):
+        if row.type in lacking:
+            continue
         try:
-            if _fetch(connection, row):
+            if _fetch(connection, row, lacking):
                 continue
             _put_back(rows[place + 1 :])
         except api.Rekeyed:
@@ -97,10 +98,10 @@ def _put_back(rows: list[RemoteObject]) -> None:
     RemoteObject.objects.filter(pk__in=[row.pk for row in rows], wanted_at__isnull=False).update(wanted_at=Now())
 
 
-def _fetch(connection: Connection, row: RemoteObject) -> bool:
-    """Ask for one object. False if the whole connection has to wait."""
+def _fetch(connection: Connection, row: RemoteObject, lacking: set[str]) -> bool:
+    """Ask for one object. False if the whole connection has to wait. Adds to `lacking` kinds the key may not read."""
     try:
-        return _ask(connection, row)
+        return _ask(connection, row, lacking)
     except api.Rekeyed:
         raise
     except Exception as error:
@@ -110,12 +111,14 @@ def _fetch(connection: Connection, row: RemoteObject) -> bool:
     return True
 
 
-def _ask(connection: Connection, row: RemoteObject) -> bool:
+def _ask(connection: Connection, row: RemoteObject, lacking: set[str]) -> bool:
     try:
         states = single_reads.read(api.client_of(connection), row)
     except api.Rekeyed:
         raise
     except SourceError as error:
+        if error.permission:
+            lacking.add(row.type)
         return _refused(connection, row, error)
     _store(connection, row, states)
     return True
@@ -126,10 +129,12 @@ def _refused(connection: Connection, row: RemoteObject, error: SourceError) -> b
     api.note(connection, error)
     if error.code == "resource_missing":
         _is_gone(connection, row, error.answered_at)
-    elif error.permanent and error.code not in _ABOUT_THE_KEY:
+    elif error.permanent and error.code not in single_reads.ABOUT_THE_KEY:
         if error.permission:
             unread.note_lacking(connection, error.permission)
         unread.set_aside(connection, row, error.message)
+        if error.permission:
+            _set_kind_aside(connection, row.type, error.message)
     elif error.code in _ABOUT_THE_ANSWER and _are_enough(row, error.message, row.wanted_attempts + 1):
         unread.set_aside(connection, row, error.message)
     elif error.code in _ABOUT_THE_ANSWER:
@@ -140,6 +145,12 @@ def _refused(connection: Connection, row: RemoteObject, error: SourceError) -> b
         _wait(row, error)
         return False
     return True
+
+
+def _set_kind_aside(connection: Connection, kind: str, why: str) -> None:
+    """Without asking for each of thousands what the key may not read any of."""
+    for other in RemoteObject.objects.filter(connection=connection, type=kind, wanted_at__isnull=False):
+        unread.set_aside(connection, other, why)
 
 
 def _unanswered(connection: Connection, row: RemoteObject, error: SourceError) -> bool:

@@ -145,3 +145,12 @@ def _claimed() -> tuple[int | None, list[SyncWindow]]:
             _walked_last[:] = [account]
             return account, claimed
     return None, []
+
+
+def change_sync(resource: Resource, sync: str) -> None:
+    """Import the history after all, or stop the import that runs."""
+    Resource.objects.filter(pk=resource.pk).update(sync=sync)
+    if sync == Resource.Sync.HISTORY_AND_NEW:
+        start(resource, until=resource.since)
+    else:
+        stop(resource, "Only new records are wanted now.")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from django.db.models import Q
 
-from connections import mapping, unread
+from connections import mapping, single_reads, unread
 from connections.models import Connection, RemoteObject, SyncLogEntry, SyncRun, SyncWindow
 from connections.sources.base import Json, ObjectState, SourceError, Translation
 from connections.sources.stripe import shapes, translate
@@ -81,7 +81,8 @@ def refuse_repetition(rows: list[Json], has_more: bool, after_id: str, after: da
 def behind(client: Client, run: SyncRun, found: list[Translation], came: set[str]) -> list[Translation]:
     """The objects that a mapping follows from these rows, read one by one: those that neither came nor are held.
 
-    Those that the key may not read are left out, which says nothing of them: who writes the rows wishes for them.
+    Those that are refused for good, or that the key may not read, are left out, which says nothing of them: who writes
+    the rows wishes for them, so that they are set aside when they are refused again (`fetching`).
     """
     keys_read = mapping.keys(run.resource.mapping.rows) if run.resource.mapping else set()
     needed = {key for t in found if t.record for key in translate.needs(t.record.after, keys_read)} - came
@@ -109,9 +110,10 @@ def _read(client: Client, connection: Connection, keys: list[str]) -> list[Trans
         try:
             found.append(_one(client, key))
         except SourceError as error:
-            if error.code != "permission":
+            if not error.permanent or error.code in single_reads.ABOUT_THE_KEY:
                 raise
-            refused.add(kind)
+            if error.code == "permission":
+                refused.add(kind)
             if error.permission:
                 unread.note_lacking(connection, error.permission)
     return found

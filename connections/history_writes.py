@@ -65,6 +65,7 @@ def _claimed(connection: Connection, pages: list[Read]) -> list[Read]:
     """Those whose run still walks and whose window is still ours, held for this transaction.
 
     Not those that were read by another mapping than they would be written by: what it follows did not come along.
+    Until the transaction ends no other one is put in place, as that holds the account alone.
     """
     wanted = SyncWindow.objects.filter(pk__in=[window.pk for window, _, _ in pages], state=State.RUNNING)
     held = wanted.filter(run__state__in=WALKING, run__epoch=connection.epoch).order_by("pk")

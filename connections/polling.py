@@ -8,14 +8,15 @@ from functools import partial
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import F, Max, Q, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Greatest, Now
 
 from common.due import database_now
+from common.origin import Origin
 from connections import api, clock, poll_pages, poll_writes, proving, rate_limit
 from connections.inbox import Moved
-from connections.models import Connection, ConnectionStatus
+from connections.models import Connection, ConnectionStatus, InboundEvent
 from connections.refusals import passes
 from connections.sources.base import SourceError
 
@@ -82,7 +83,7 @@ def _walk(connection: Connection) -> int:
     new, gap = 0, None
     if _ran_ahead(status):
         ConnectionStatus.objects.filter(pk=connection.pk).update(events_seen_until=None)
-        status.events_seen_until = None
+        status.events_seen_until, status.polled_at = None, _last_heard(connection)
     for one in poll_pages.slices(api.client_of(connection), _since(connection, status), renew):
         if gap is None:
             gap = _gap(status, one.asked_at)
@@ -111,6 +112,13 @@ def _ran_ahead(status: ConnectionStatus) -> bool:
     """
     seen = status.events_seen_until
     return seen is not None and seen - OVERLAP > database_now() - timedelta(seconds=status.clock_ahead or 0)
+
+
+def _last_heard(connection: Connection) -> datetime | None:
+    """When the newest event happened that a poll brought. Polls since then may have listed what lies ahead only."""
+    brought = InboundEvent.objects.filter(connection=connection, via=Origin.POLL, occurred_at__lte=Now())
+    newest: datetime | None = brought.aggregate(newest=Max("occurred_at"))["newest"]
+    return newest or connection.connected_at
 
 
 def _newest(found: poll_writes.Sorted, last: poll_pages.Slice) -> Combinable:

@@ -138,8 +138,12 @@ def add_resource(connection: Connection, choice: Choice, user: Any = None) -> Re
 
 
 def write_mapping(resource: Resource, rows: list[Row], user: Any = None) -> FieldMapping:
-    """Make a new numbered mapping the resource's own. It applies from now on; contacts keep what they have."""
+    """Make a new numbered mapping the resource's own. It applies from now on; contacts keep what they have.
+
+    Batches under way end before, by the mapping they began with: fence.Busy if that lasts too long.
+    """
     with transaction.atomic():
+        fence.hold_alone(resource.connection_id)
         locked = Resource.objects.select_for_update(no_key=True).get(pk=resource.pk)
         last = locked.mappings.order_by("-number").first()
         if last is not None and last.rows == rows and locked.mapping_id == last.pk:

@@ -6,11 +6,12 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 from django.db import transaction
 
 from common import encryption
-from connections import delivery, historical, setup, webhooks
+from connections import delivery, fence, historical, setup, webhooks
 from connections.models import Connection, Resource
 from connections.setup import Choice
 from connections.setup_file import Plan, WantedConnection, WantedResource
@@ -23,7 +24,7 @@ from connections.sources.stripe.listing import LISTINGS
 from contacts import custom_fields
 from users import audit
 
-CREATED, UPDATED, UNCHANGED, REMOVED = "created", "updated", "unchanged", "removed"
+CREATED, UPDATED, UNCHANGED, REMOVED, ERROR = "created", "updated", "unchanged", "removed", "error"
 _VERBS = {
     (CREATED, False): "connected account",
     (UPDATED, False): "changed account",
@@ -69,7 +70,7 @@ class _Target:
 def apply(plan: Plan, *, prune: bool = False) -> list[Line]:
     """Bring connections in step with the file. Refused, with nothing changed, if that cannot be done.
 
-    With `prune`, resources and connections that the file omits are disconnected; what they brought stays.
+    With `prune`, what the file omits is disconnected, or has a line that says why not; what it brought stays.
     """
     targets = _opened(plan)
     lines = _Applying(plan).run(targets)
@@ -126,11 +127,20 @@ class _Applying:
             for target in targets:
                 self._reach(target)
             lines = [line for target in targets for line in self._settle(target)]
-            with transaction.atomic():
-                for write in self.last:
-                    write()
+            self._write(targets)
             self.undo.pop_all()
         return lines
+
+    def _write(self, targets: list[_Target]) -> None:
+        """What waited for the end, in one transaction, for which the accounts are held before any row of theirs is."""
+        try:
+            with transaction.atomic():
+                for pk in sorted({target.row.pk for target in targets}) if self.last else []:
+                    fence.hold_alone(pk)
+                for write in self.last:
+                    write()
+        except fence.Busy as busy:
+            raise Refused([Problem(busy.message)]) from busy
 
     def _make_fields(self) -> None:
         for one in self.plan.fields:
@@ -218,7 +228,7 @@ class _Applying:
             self.last.append(lambda: setup.write_mapping(held, wanted.rows))
         if wanted.sync and wanted.sync != held.sync:
             changes.append("sync")
-            self.last.append(lambda: change_sync(held, str(wanted.sync)))
+            self.last.append(lambda: historical.change_sync(held, str(wanted.sync)))
         return changes
 
     @contextlib.contextmanager
@@ -239,15 +249,6 @@ class _Applying:
         return Refused([_problem(self.plan, path, words, target.wanted, target.found.id, kind)])
 
 
-def change_sync(resource: Resource, sync: str) -> None:
-    """Import the history after all, or stop the import that runs."""
-    Resource.objects.filter(pk=resource.pk).update(sync=sync)
-    if sync == Resource.Sync.HISTORY_AND_NEW:
-        historical.start(resource, until=resource.since)
-    else:
-        historical.stop(resource, "Only new records are wanted now.")
-
-
 def _types(wanted: WantedResource) -> list[str]:
     return events.defaults(wanted.kind) if wanted.events is None else wanted.events
 
@@ -266,20 +267,26 @@ def _withdraw(pk: int, *, existed: bool) -> None:
 
 
 def _pruned(targets: list[_Target]) -> Iterator[Line]:
-    """Disconnect what the file does not name."""
+    """Disconnect what the file does not name. What a batch under way stands against too long is told, and stays."""
     for target in targets:
         row = target.row
         kinds = [one.kind for one in target.wanted.resources]
         for resource in row.resources.active().exclude(kind__in=kinds):
-            setup.remove_resource(resource)
-            yield Line(row.name, row.account, resource.kind, REMOVED)
+            yield _removed(row, resource.kind, partial(setup.remove_resource, resource))
     named = [target.row.pk for target in targets]
     for connection in Connection.objects.connected().exclude(pk__in=named):
         kinds = list(connection.resources.active().values_list("kind", flat=True))
-        left_behind = setup.disconnect(connection)
-        yield Line(connection.name, connection.account, None, REMOVED, left_behind)
-        for kind in kinds:
+        line = _removed(connection, None, partial(setup.disconnect, connection))
+        yield line
+        for kind in kinds if line.action == REMOVED else []:
             yield Line(connection.name, connection.account, kind, REMOVED)
+
+
+def _removed(row: Connection, kind: str | None, remove: Callable[[], str | None]) -> Line:
+    try:
+        return Line(row.name, row.account, kind, REMOVED, remove() or "")
+    except fence.Busy as busy:
+        return Line(row.name, row.account, kind, ERROR, busy.message)
 
 
 def _problem(

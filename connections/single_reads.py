@@ -25,6 +25,8 @@ _PATHS = {
     "refund": "/v1/refunds/{}",
     "dispute": "/v1/disputes/{}",
 }
+# Refusals that no other object would be spared.
+ABOUT_THE_KEY = ("key_refused", "key_expired", "key_unreadable", "disconnected", "publishable")
 KINDS = frozenset([*_PATHS, *cut_lists.BY_KIND, "discount"])
 
 

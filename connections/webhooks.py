@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from common.due import database_now
 from connections import api
-from connections.models import Connection
+from connections.models import Connection, ConnectionStatus
 from connections.sources.base import Json, SourceError
 from connections.sources.stripe import API_VERSION, events
 from connections.sources.stripe.client import Client
@@ -238,6 +238,8 @@ def _settle(connection: Connection, *, polls: bool, types: list[str], error: str
     if polls or not types:
         connection.unproven_since = None
     _keep(connection, "polls", "endpoint_events", "endpoint_error", "refused_address", "unproven_since")
+    # As it should be, or there is none to ask about: how long that was not known is over.
+    ConnectionStatus.objects.filter(pk=connection.pk).update(unchecked_since=None)
 
 
 def _keep(connection: Connection, *fields: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.db.models.functions import Now
 from django.test import Client
 
-from connections import reconcile, setup
+from connections import fetching, reconcile, setup, unread
 from connections.models import Connection, ConnectionStatus, RemoteObject, Resource, SyncRun
 from contacts.models import Activity, Contact
 from recurring_payments.models import RecurringPayment
@@ -123,3 +123,49 @@ def test_pages_of_a_check_read_a_shared_object_once(
     caught_up()
     assert SyncRun.objects.checks().get().state == "done"
     assert len(stripe.requests("/v1/products")) == 1
+
+
+def test_coupons_that_changed_are_read_anew_once_each(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Connect, deliver: Deliver
+) -> None:
+    """A list may show a subscription's discount without its coupon."""
+    connect("subscription")
+    coupon = account.play("add_coupon", percent_off=25, duration="forever", name="Spring")
+    for _ in range(2):
+        account.subscribe(None, amount=4900, coupon=coupon["id"])
+    deliver()
+    caught_up()
+    account.alter(coupon["id"], name="Summer")
+    stripe.discard()
+    RemoteObject.objects.update(as_of=Now() - timedelta(days=30))
+    stripe.clear_requests()
+    reconcile.start(Connection.objects.get(), full=True)
+    caught_up()
+    assert set(RecurringPayment.objects.values_list("discount_code", flat=True)) == {"Summer"}
+    assert len(stripe.requests("/v1/coupons")) <= 1
+
+
+@pytest.mark.parametrize("kind", ["product", "coupon"])
+def test_a_right_that_is_lacking_is_found_by_asking_once(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Connect, deliver: Deliver, kind: str
+) -> None:
+    """All of the kind are set aside; “Read again” reads them once the key has the right."""
+    connection = connect("subscription").connection
+    for number in range(3):
+        coupon = account.play("add_coupon", percent_off=25, duration="forever", name=f"Spring {number}")
+        account.subscribe(None, amount=4900, product=f"Mill {number}", coupon=coupon["id"])
+    deliver()
+    caught_up()
+    right = {"product": "rak_product_read", "coupon": "rak_coupon_read"}[kind]
+    words = f"Having the '{right}' permission would allow this request."
+    stripe.faults(path=f"/v1/{kind}s", count=0, status=403, message=words)
+    stripe.clear_requests()
+    assert RemoteObject.objects.filter(type=kind, body__isnull=False).update(wanted_at=Now()) == 3
+    fetching.drain()
+    assert len(stripe.requests(f"/v1/{kind}s")) == 1
+    assert unread.refused().filter(type=kind).count() == 3
+    assert Connection.objects.get().missing_permissions == [right]
+    stripe.clear_faults()
+    assert unread.ask_again(connection) == 3
+    fetching.drain()
+    assert not unread.refused().exists()

@@ -86,6 +86,27 @@ def test_a_quiet_account_is_not_one_that_was_away(account: SandboxAccount, live_
     assert ConnectionStatus.objects.get().gap_since is None
 
 
+@pytest.mark.parametrize(("heard", "begins"), [(40, True), (2, False)])
+def test_a_watermark_in_the_future_hides_no_absence(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Connect, heard: int, begins: bool
+) -> None:
+    """Row 59: polls that listed only what lies ahead were answered, and brought nothing."""
+    connect("customer")
+    Connection.objects.update(polls=True, connected_at=Now() - timedelta(days=90))
+    account.create_customer(email="ada@mill.example")
+    stripe.discard()
+    polling.poll(Connection.objects.get())
+    assert InboundEvent.objects.update(occurred_at=Now() - timedelta(days=heard))
+    ConnectionStatus.objects.update(events_seen_until=Now() + timedelta(days=40), next_poll_at=Now())
+    polling.drain()
+    assert bool(ConnectionStatus.objects.get().gap_since) is begins
+    reconcile.drain(seconds=0)
+    assert SyncRun.objects.checks().filter(kind="full_check").exists() is begins
+    for _ in range(10):
+        reconcile.drain()
+    assert ConnectionStatus.objects.get().gap_since is None
+
+
 def test_two_days_without_webhooks_are_made_up_for_once(
     account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Connect, marketer_client: Client
 ) -> None:

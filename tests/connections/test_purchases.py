@@ -228,6 +228,8 @@ def test_the_status_is_the_strongest_that_holds(objects: list[Json], expected: s
 
 OPEN: Json = {"status": "open", "status_transitions": {"paid_at": None}}
 INSTALMENT = charge(amount=2000, amount_captured=2000)
+PART = intent(amount=2000, amount_received=2000, latest_charge="ch_1")
+ITS_CHARGE: Json = {"amount": 2000, "amount_captured": 2000, "payment_intent": "pi_1"}
 
 
 @pytest.mark.parametrize(
@@ -235,6 +237,8 @@ INSTALMENT = charge(amount=2000, amount_captured=2000)
     [
         ([invoice(**OPEN, amount_due=4900, amount_paid=2000), INSTALMENT, intent(amount=2000)], "pending"),
         ([invoice(**OPEN, amount_due=4900), INSTALMENT], "pending"),
+        ([invoice(**OPEN, amount_due=4900), PART], "pending"),
+        ([invoice(**OPEN, amount_due=3000), PART, charge(**ITS_CHARGE)], "pending"),
         (
             [invoice(**OPEN, amount_due=4900, amount_paid=2000), INSTALMENT, charge(id="ch_2", amount=2900)],
             "paid",
@@ -246,6 +250,8 @@ INSTALMENT = charge(amount=2000, amount_captured=2000)
     ids=[
         "told",
         "the charge comes first",
+        "the payment intent comes first",
+        "a charge and its intent count once",
         "the last one comes first",
         "all at once",
         "from a balance",
@@ -257,6 +263,22 @@ def test_an_instalment_does_not_pay_the_bill(objects: list[Json], expected: str)
     order = made(*objects)
     assert order.values["status"] == expected
     assert bool(order.values["paid_at"]) is (expected == "paid")
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, "paid"),
+        ({"refund": {"amount": 4900, "charge": "ch_1"}}, "refunded"),
+        ({"refund": {"amount": 900, "charge": "ch_1"}}, "partially_refunded"),
+        ({"dispute": {"charge": "ch_1", "status": "needs_response"}}, "disputed"),
+    ],
+)
+def test_a_payment_intent_pays_without_its_charge(told: dict[str, Json], expected: str) -> None:
+    """The export `orders`: what went back or is disputed is told by itself."""
+    facts = [fixture(kind, **{"id": f"{kind}_1", "payment_intent": "pi_1", "status": "succeeded"} | about)
+             for kind, about in told.items()]  # fmt: skip
+    assert status(session(payment_status="unpaid"), intent(latest_charge="ch_1"), *facts) == expected
 
 
 def test_a_delayed_payment_succeeds_or_fails_by_the_sessions_own_events() -> None:

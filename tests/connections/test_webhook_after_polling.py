@@ -12,7 +12,7 @@ import pytest
 from django.db.models.functions import Now
 from django.test import Client
 
-from connections import address, checks, polling, proving, setup
+from connections import address, api, checks, delivery, polling, proving, setup
 from connections.models import Connection, ConnectionStatus, InboundEvent, Resource
 from contacts.models import Contact
 from sandbox.stripe import Sandbox, SandboxAccount
@@ -168,3 +168,23 @@ def test_disconnecting_forgets_what_stripe_refused(refused: Connection) -> None:
 )
 def test_which_addresses_look_public(ours: str, public: bool) -> None:
     assert address.is_public(ours) is public
+
+
+def test_what_could_not_be_asked_of_a_webhook_is_no_trouble_of_polling(
+    connect: Connect, stripe: Sandbox, live_hook: None, marketer_client: Client
+) -> None:
+    """An outage of long ago does not count once the account polls, nor when it has a webhook again."""
+    connection = connect("customer").connection
+    ConnectionStatus.objects.update(unchecked_since=Now() - timedelta(days=9))
+    delivery.deliver(connection, Connection.Delivery.POLLING, {}, api.client_of(connection))
+    assert Connection.objects.get().polls and ConnectionStatus.objects.get().unchecked_since is None
+
+    # Somebody asks for the webhook during two outages, days apart.
+    stripe.faults(path="/v1/webhook_endpoints", count=0, status=500)
+    for _ in range(2):
+        page = marketer_client.post(f"/apps/stripe/accounts/{connection.pk}/repair/", follow=True).content.decode()
+        assert "cannot be reached" in page
+        assert Connection.objects.get().endpoint_error == ""
+        ConnectionStatus.objects.update(throttled_until=None)
+        ConnectionStatus.objects.exclude(unchecked_since=None).update(unchecked_since=Now() - timedelta(days=2))
+    assert ConnectionStatus.objects.get().unchecked_since is None

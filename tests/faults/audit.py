@@ -124,6 +124,7 @@ def _rows(found: Audit, connection: Connection) -> None:
     found.overdue += [f"{row} could not be derived: {row.last_error}" for row in failed]
     wished = RemoteObject.objects.filter(connection=connection, wanted_at__isnull=False)
     found.overdue += [f"{row} is still wanted" for row in wished]
+    found.overdue += _waiting_in_vain(connection)
     open_runs = SyncRun.objects.filter(resource__connection=connection, state__in=SyncRun.OPEN)
     found.overdue += [f"{run} is still {run.state}" for run in open_runs]
     logged = SyncLogEntry.objects.filter(connection=connection, inbound__isnull=False)
@@ -131,6 +132,15 @@ def _rows(found: Audit, connection: Connection) -> None:
     found.doubled += [f"log rows of event {row['inbound']}" for row in twice]
     ended = InboundEvent.objects.filter(connection=connection, state=State.DONE, log=None)
     found.lost += [f"{event} is done without a log row" for event in _not_quiet(ended)]
+
+
+def _waiting_in_vain(connection: Connection) -> Iterable[str]:
+    """Events that wait though every object they want is held, and none of these is to be read anew."""
+    there = RemoteObject.objects.filter(connection=connection, body__isnull=False, wanted_at__isnull=True)
+    held = {row.key for row in there.only("type", "external_id")}
+    for event in InboundEvent.objects.filter(connection=connection, state=State.WAITING):
+        if held.issuperset(event.waits_for):
+            yield f"{event} waits for {', '.join(event.waits_for) or 'nothing'}, which is held"
 
 
 def _not_quiet(events: Iterable[InboundEvent]) -> list[InboundEvent]:

@@ -82,6 +82,12 @@ def test_every_damage_is_found(machine: Machine, delivered: None, account: Sandb
     assert after(lambda: done.filter(pk=done[0].pk).update(state=State.DEAD)).dead
     past = Now() - timedelta(seconds=9)
     assert after(lambda: done.filter(pk=done[0].pk).update(state=State.RUNNING, lease_until=past)).overdue
+    # Nobody comes back for what waits for objects that are all there.
+    key = RemoteObject.objects.filter(type="customer")[0].key
+    waits = after(lambda: done.filter(pk=done[0].pk).update(state=State.WAITING, waits_for=[key])).overdue
+    assert len(waits) == 1 and f"waits for {key}, which is held" in waits[0]
+    wanting = done.filter(pk=done[0].pk)
+    assert not after(lambda: wanting.update(state=State.WAITING, waits_for=[key, "customer:cus_none"])).overdue
     assert after(lambda: Contact.objects.get(email="eve@mill.example").delete()).lost
     assert after(lambda: Order.objects.received()[0].delete()).lost
     assert after(lambda: RecurringPayment.objects.all().delete()).lost

@@ -43,6 +43,8 @@ class Command(BaseCommand):
             raise CommandError(f"Nothing was changed: {_errors(len(refused.problems))}.") from None
         for line in lines:
             self.stdout.write(json.dumps(asdict(line), ensure_ascii=False))
+        if failed := sum(line.action == setup_apply.ERROR for line in lines):
+            raise CommandError(f"{_errors(failed)}: the rest is done. Run it again.")
 
     def _tell(self, problems: list[Problem]) -> None:
         for one in problems:

@@ -131,13 +131,27 @@ def _is_paid_in_part(parts: Parts) -> bool:
     """An open bill on which some money came, and not all of it: by its own word, or by what paid it, which may be known
     first.
     """
-    came = sum(integer(charge.body.get("amount")) or 0 for charge in parts.paying)
+    came = sum(integer(charge.body.get("amount")) or 0 for charge in parts.paying) + _by_intents_alone(parts)
     for invoice in parts.invoices:
         body = invoice.body
         due = integer(body.get("amount_due")) or 0
         if body.get("status") == "open" and 0 < max(integer(body.get("amount_paid")) or 0, came) < due:
             return True
     return False
+
+
+def _by_intents_alone(parts: Parts) -> int:
+    """What came by succeeded payment intents whose charges are not held."""
+    charges = {charge.id for charge in parts.paying}
+    intents = {shapes.id_of(charge.body.get("payment_intent")) for charge in parts.paying}
+    alone = [
+        intent.body
+        for intent in parts.intents
+        if intent.body.get("status") == "succeeded"
+        and intent.id not in intents
+        and shapes.id_of(intent.body.get("latest_charge")) not in charges
+    ]
+    return sum(integer(body.get("amount_received")) or integer(body.get("amount")) or 0 for body in alone)
 
 
 def _of_invoices(parts: Parts) -> Iterable[Status]:
@@ -181,7 +195,11 @@ def _of_charges(parts: Parts) -> Iterable[Status]:
 
 
 def _of_intents(parts: Parts) -> Iterable[Status]:
-    """A payment intent only adds what nothing else can tell: it is also there while a buyer still types."""
+    """A payment intent only adds what nothing else can tell: it is also there while a buyer still types.
+
+    One that succeeded paid even where its charge is not held: alone it makes no order, and Stripe ends it only once the
+    money is captured. That it went back, or is disputed, the refund or dispute tells by itself, without the charge too.
+    """
     for intent in parts.intents:
         if intent.body.get("status") == "succeeded":
             yield Status.PAID
