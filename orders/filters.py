@@ -56,7 +56,7 @@ class OrderFilter(RecordFilter):
     def _called(self, name: str) -> set[int]:
         """Keys of the orders that have the whole name as number or ID, or as the ID of anything that is part of them.
 
-        No index has the numbers, so they are read only for what may be one: a single word with a digit, no address.
+        Only of what may be one: a single word with a digit, no address.
         """
         if " " in name or "@" in name or not any(map(str.isdigit, name)):
             return set()
@@ -69,7 +69,12 @@ class OrderFilter(RecordFilter):
         keys = [f"{field.key}:{name}" for field in FIELDS if field.section == REFERENCES]
         parts = OrderReference.objects.filter(reference__in=keys, **origins).values_list("order_id", flat=True)
         whole = Order.objects.filter(external_id=name, **origins).values_list("pk", flat=True)
-        return {*parts, *whole} or set(Order.objects.filter(number__iexact=name).values_list("pk", flat=True)[:200])
+        return {*parts, *whole} or set(self.numbered(name).values_list("pk", flat=True)[:200])
+
+    @staticmethod
+    def numbered(name: str) -> QuerySet[Order]:
+        """Orders with this number, in capitals or not."""
+        return Order.objects.exclude(number="").filter(number__iexact=name)
 
     def by_product(self, found: QuerySet[Order], name: str, value: str) -> QuerySet[Order]:
         items = OrderItem.objects.filter(order=OuterRef("pk"), name__icontains=storable(value)[:200])

@@ -11,7 +11,7 @@ from django.db import connection
 from django.http import QueryDict
 from pytest_django.plugin import DjangoDbBlocker
 
-from bench import crowd, mixture, plans
+from bench import crowd, explained, mixture, plans
 from contacts.models import Contact
 from orders.filters import OrderFilter
 from orders.models import Order
@@ -91,6 +91,11 @@ def test_the_list_of_a_contact_is_counted_from_the_rows_of_the_contact(crowded: 
         counted, pages = plans.plans(*plans.lists()[name], f"contact={crowded}")
         assert rows <= counted.rows <= rows + 10
         assert not any(plan.reads_table for plan in pages.values())
+
+
+@pytest.mark.django_db
+def test_an_order_is_found_by_its_number_alone(crowded: int) -> None:
+    assert not explained.page(OrderFilter.numbered("crowd-77")).reads_table
 
 
 @pytest.mark.parametrize("name", plans.ASKED)
