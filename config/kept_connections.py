@@ -11,7 +11,7 @@ from typing import Any
 from celery import Celery, signals, states
 from django.db import connections
 
-# Tasks by one connection: the caches of a session only grow.
+# Tasks of a process, its threads together, until the connection at hand is let go: the caches of a session only grow.
 REUSED = 500
 
 

@@ -123,7 +123,8 @@ def _newest(connection: Connection, kind: str) -> list[Json]:
 def finish(draft: SetupDraft, request: HttpRequest) -> tuple[Resource, bool]:
     """Make the draft's resource, or change the one it edits. (resource, was it this call that did it).
 
-    EndpointCap or SourceError leaves everything as it was. Of two people who finish at once one makes the resource and
+    EndpointCap or SourceError leaves everything as it was; only fence.Busy may come when the events are changed and the
+    mapping is not yet, and the next try does the rest. Of two people who finish at once one makes the resource and
     the other gets it: Stripe is asked before any lock is taken, and every step may be done twice.
     """
     there = None if draft.resource else draft.connection.resources.active().filter(kind=draft.kind).first()

@@ -34,12 +34,26 @@ def hold_alone(connection_id: int) -> Connection:
     resources or how its objects are read. Connection.DoesNotExist if there is none; Busy.
     """
     try:
+        _wait_no_longer_than_a_statement_may_take()
         _lock("pg_advisory_xact_lock", connection_id)
         return Connection.objects.select_for_update(no_key=True).get(pk=connection_id)
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
         raise Busy from error
+
+
+def _wait_no_longer_than_a_statement_may_take() -> None:
+    """Web processes end a statement after five seconds, which would not tell that it only waited. For the rest of the
+    transaction; who waits without a limit, or a shorter time, goes on to do so.
+    """
+    with database.cursor() as cursor:
+        cursor.execute(_LIMIT)
+
+
+_LIMIT = """
+    select set_config('lock_timeout', '4s', true) from pg_settings where name = 'lock_timeout' and setting::int > 4000
+"""
 
 
 def _lock(function: str, connection_id: int) -> None:

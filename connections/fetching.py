@@ -42,6 +42,7 @@ _PACING = len(_BACKOFF) - 1
 ENOUGH = 8
 # The same where no two in a row end alike.
 ENOUGH_IN_ALL = 2 * ENOUGH
+_SET_ASIDE_AT_ONCE = 300
 _ABOUT_THE_ANSWER = ("unreadable", "endless")
 
 
@@ -148,8 +149,9 @@ def _refused(connection: Connection, row: RemoteObject, error: SourceError) -> b
 
 
 def _set_kind_aside(connection: Connection, kind: str, why: str) -> None:
-    """Without asking for each of thousands what the key may not read any of."""
-    for other in RemoteObject.objects.filter(connection=connection, type=kind, wanted_at__isnull=False):
+    """Without asking for each of thousands what the key may not read any of: some hundreds an answer."""
+    wanted = RemoteObject.objects.filter(connection=connection, type=kind, wanted_at__isnull=False)
+    for other in wanted.order_by("wanted_at", "pk")[:_SET_ASIDE_AT_ONCE]:
         unread.set_aside(connection, other, why)
 
 

@@ -82,8 +82,7 @@ def _walk(connection: Connection) -> int:
     renew = partial(ConnectionStatus.objects.filter(pk=connection.pk).update, next_poll_at=Now() + _LEASE)
     new, gap = 0, None
     if _ran_ahead(status):
-        ConnectionStatus.objects.filter(pk=connection.pk).update(events_seen_until=None)
-        status.events_seen_until, status.polled_at = None, _last_heard(connection)
+        _bring_back(connection, status)
     for one in poll_pages.slices(api.client_of(connection), _since(connection, status), renew):
         if gap is None:
             gap = _gap(status, one.asked_at)
@@ -114,9 +113,19 @@ def _ran_ahead(status: ConnectionStatus) -> bool:
     return seen is not None and seen - OVERLAP > database_now() - timedelta(seconds=status.clock_ahead or 0)
 
 
+def _bring_back(connection: Connection, status: ConnectionStatus) -> None:
+    """Have all read that is still listed. That more is lost is noted at once: a poll that fails now would hide it."""
+    heard = _last_heard(connection)
+    if not status.gap_since and heard and heard < database_now() - OLDEST:
+        status.gap_since = heard
+    status.events_seen_until = None
+    ConnectionStatus.objects.filter(pk=connection.pk).update(events_seen_until=None, gap_since=status.gap_since)
+
+
 def _last_heard(connection: Connection) -> datetime | None:
-    """When the newest event happened that a poll brought. Polls since then may have listed what lies ahead only."""
-    brought = InboundEvent.objects.filter(connection=connection, via=Origin.POLL, occurred_at__lte=Now())
+    """When the newest event happened that came by itself. Polls since then may have listed what lies ahead only."""
+    ways = [Origin.POLL] if connection.asks_itself else [Origin.POLL, Origin.WEBHOOK]
+    brought = InboundEvent.objects.filter(connection=connection, via__in=ways, occurred_at__lte=Now())
     newest: datetime | None = brought.aggregate(newest=Max("occurred_at"))["newest"]
     return newest or connection.connected_at
 

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from common.due import LEASE, DueQuerySet, State, database_now
 from common.origin import Origin
-from connections import derivation_pages, naming, underived
+from connections import derivation_pages, naming, refusals, underived
 from connections.derived import PAGE, Told
 from connections.inbox import Moved, fenced
 from connections.models import Connection, Rederivation
@@ -26,6 +26,7 @@ DRAIN_SECONDS = 20
 # Subscriptions found with one look. It reads all that name the object, so looking for each page by itself would take
 # the square of their number.
 AHEAD = 10_000
+_REST = timedelta(seconds=1)
 Found = list[tuple[int, str]]
 
 
@@ -70,6 +71,10 @@ def _walk(row: Rederivation, ends: float) -> int:
     except Moved:
         row.later(timedelta(0))
     except Exception as error:
+        if refusals.passes(error):
+            logger.info("The database refused a walk for now, which rests: %r", error)
+            row.later(_REST)
+            return pages
         logger.exception("What follows from a change could not be derived", extra={"rederivation": row.pk})
         row.failed(code=type(error).__name__, error=f"{type(error).__name__}: {error}")
     return pages
@@ -109,7 +114,9 @@ def _write_page(row: Rederivation, ahead: Found) -> None:
 
 
 def _look(row: Rederivation) -> Found:
-    """The next subscriptions behind the cursor. Those that come to name the object later derive themselves."""
+    """The next subscriptions behind the cursor. Those that come to name the object later derive themselves, or, if they
+    were being read before it changed, are found by the last look.
+    """
     connection = Connection.objects.get(pk=row.connection_id)
     if row.shared == EVERY_SUBSCRIPTION:
         return naming.every_subscription(connection, AHEAD, row.after)
@@ -137,7 +144,8 @@ def _write(row: Rederivation, page: Found, left: set[str], is_last: bool) -> Non
 
 
 def _advance(row: Rederivation, done: list[int]) -> None:
-    if len(done) < PAGE:
+    # Not a short page: what was committed since the look for it may name the object as it was before.
+    if not done:
         row.state = State.DONE
         Rederivation.objects.filter(pk=row.pk).delete()
         return

@@ -110,6 +110,18 @@ def test_a_mapping_is_not_saved_while_a_batch_reads_by_the_one_before(
     assert Resource.objects.get().mapping_id != before
 
 
+def test_the_limits_of_a_web_process_tell_a_wait_from_a_slow_statement(connect: Connect) -> None:
+    """Both are five seconds there, and the statement's would come first, as an error that nobody has words for."""
+    connection = connect("customer").connection
+    with _one_long_batch(connection.pk), database.cursor() as cursor:
+        cursor.execute("set lock_timeout = '5s'; set statement_timeout = '5s'")
+        try:
+            with pytest.raises(fence.Busy), transaction.atomic():
+                fence.hold_alone(connection.pk)
+        finally:
+            cursor.execute("reset statement_timeout")
+
+
 def test_a_draft_that_cannot_be_discarded_now_stays(connect: Connect, admin_client: Client) -> None:
     """Row 65: with its account, whose key goes with it."""
     connection = connect("customer").connection

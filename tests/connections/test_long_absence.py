@@ -98,7 +98,11 @@ def test_a_watermark_in_the_future_hides_no_absence(
     polling.poll(Connection.objects.get())
     assert InboundEvent.objects.update(occurred_at=Now() - timedelta(days=heard))
     ConnectionStatus.objects.update(events_seen_until=Now() + timedelta(days=40), next_poll_at=Now())
+    stripe.faults(path="/v1/events", status=500, count=1)
     polling.drain()
+    ConnectionStatus.objects.update(next_poll_at=Now(), throttled_until=None)
+    polling.drain()
+    assert ConnectionStatus.objects.get().events_seen_until
     assert bool(ConnectionStatus.objects.get().gap_since) is begins
     reconcile.drain(seconds=0)
     assert SyncRun.objects.checks().filter(kind="full_check").exists() is begins

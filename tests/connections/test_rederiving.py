@@ -163,6 +163,19 @@ def test_a_walk_does_not_look_for_all_of_them_with_every_page(shop: Connection) 
     assert named_rows() - before < 6 * FEW_PAGES
 
 
+def test_what_was_committed_after_the_look_is_walked_too(shop: Connection) -> None:
+    """A batch that read the product before it changed may end while the walk goes on."""
+    hold(shop, subscription(id="sub_of_a_short_page", customer="cus_1000"))
+    rename(shop, "New name")
+    inbox.drain()
+    walk, ahead = rederiving.walkable().claim(1)[0], []
+    rederiving._write_page(walk, ahead)
+    hold(shop, subscription(id="sub_late", customer="cus_1001"))
+    while walk.state == State.RUNNING:
+        rederiving._write_page(walk, ahead)
+    assert names() == {"New name": FEW_PAGES + 2} and not Rederivation.objects.exists()
+
+
 @pytest.mark.parametrize("silent", [True, False])
 def test_what_an_import_makes_later_is_not_made_before(shop: Connection, silent: bool) -> None:
     """Reading its product while an import goes on would make each recurring payment twice. But a change that is to be
