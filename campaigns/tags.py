@@ -198,7 +198,7 @@ def _sample(key: str, kind: FieldType) -> str:
 
 _EVENT = (
     Tag("event.type", "Type of the event", GROUPS[EVENT], "invoice.payment_failed", ("Stripe",)),
-    Tag("event.summary", "What happened, in a sentence", GROUPS[EVENT], "Invoice payment failed: 49.00 EUR"),
+    Tag("event.summary", "What happened, in a sentence", GROUPS[EVENT], "Invoice payment failed: €49.00"),
     Tag("event.occurred_at", "When it happened", GROUPS[EVENT], "Dec 1, 2026"),
 )
 _WORKSPACE = (

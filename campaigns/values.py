@@ -11,7 +11,7 @@ from django.conf import settings
 from campaigns import tags
 from campaigns.models import DeliverySettings
 from common.fields import Field, FieldType
-from common.formats import day_text, money_text
+from common.formats import amounts_as_read, day_text, money_text
 from common.record_fields import DASH, RecordField, is_empty
 from contacts.fields import fields_of
 from contacts.models import Contact
@@ -117,8 +117,11 @@ def of_order(order: Order) -> Values:
 
 
 def of_event(event: Mapping[str, Any]) -> Values:
-    """Only plain values; what nests stays away. A time as a reader writes it."""
-    return {str(key): _plain(value) for key, value in event.items() if not isinstance(value, dict | list)}
+    """Only plain values; what nests stays away. Times and amounts as a reader writes them."""
+    values = {str(key): _plain(value) for key, value in event.items() if not isinstance(value, dict | list)}
+    if isinstance(summary := values.get("summary"), str):
+        values["summary"] = amounts_as_read(summary)
+    return values
 
 
 def _of_record(field: RecordField, value: Any, text: str) -> Any:

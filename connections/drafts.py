@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from common.fields import Field
-from connections import api, mapping_rows, preview, setup
+from connections import api, fence, mapping_rows, preview, setup
 from connections.forms.mapping import Offer
 from connections.mapping_rows import Row
 from connections.models import Connection, Resource, SetupDraft
@@ -123,9 +123,9 @@ def _newest(connection: Connection, kind: str) -> list[Json]:
 def finish(draft: SetupDraft, request: HttpRequest) -> tuple[Resource, bool]:
     """Make the draft's resource, or change the one it edits. (resource, was it this call that did it).
 
-    EndpointCap or SourceError leaves everything as it was; only fence.Busy may come when the events are changed and the
-    mapping is not yet, and the next try does the rest. Of two people who finish at once one makes the resource and
-    the other gets it: Stripe is asked before any lock is taken, and every step may be done twice.
+    EndpointCap or SourceError leaves everything as it was; only fence.Busy may come when the events are changed, which
+    is recorded, and the mapping is not yet, and the next try does the rest. Of two people who finish at once one makes
+    the resource and the other gets it: Stripe is asked before any lock is taken, and every step may be done twice.
     """
     there = None if draft.resource else draft.connection.resources.active().filter(kind=draft.kind).first()
     resource = there or (_change(draft, request) if draft.resource else _add(draft, request))
@@ -151,9 +151,15 @@ def _add(draft: SetupDraft, request: HttpRequest) -> Resource:
 def _change(draft: SetupDraft, request: HttpRequest) -> Resource:
     resource = draft.resource
     assert resource  # noqa: S101  only called for edits
-    if (sorted(resource.events), resource.data) != (sorted(events_of(draft)), draft.data):
+    switched = (sorted(resource.events), resource.data) != (sorted(events_of(draft)), draft.data)
+    if switched:
         setup.change_resource(resource, events=events_of(draft), data=draft.data)
-    setup.write_mapping(resource, mapping_rows.whole(rows_of(draft)), request.user)
+    try:
+        setup.write_mapping(resource, mapping_rows.whole(rows_of(draft)), request.user)
+    except fence.Busy:
+        if switched:
+            audit.record(request, "changed events of", resource, **_told(draft, resource))
+        raise
     return resource
 
 

@@ -44,15 +44,18 @@ def hold_alone(connection_id: int) -> Connection:
 
 
 def _wait_no_longer_than_a_statement_may_take() -> None:
-    """Web processes end a statement after five seconds, which would not tell that it only waited. For the rest of the
-    transaction; who waits without a limit, or a shorter time, goes on to do so.
+    """Web processes end a statement after five seconds, which would not tell that it only waited. Commands have no
+    limit of their own, and would wait as long as a batch hangs. For the rest of the transaction.
     """
     with database.cursor() as cursor:
-        cursor.execute(_LIMIT)
+        cursor.execute(_LIMIT, [OF_A_COMMAND])
 
 
+# A batch takes a second or two; behind one that hangs a command says so in the end.
+OF_A_COMMAND = "30s"
 _LIMIT = """
-    select set_config('lock_timeout', '4s', true) from pg_settings where name = 'lock_timeout' and setting::int > 4000
+    select set_config('lock_timeout', case when setting = '0' then %s else '4s' end, true)
+    from pg_settings where name = 'lock_timeout' and (setting = '0' or setting::int > 4000)
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote
@@ -100,20 +101,23 @@ def behind(client: Client, run: SyncRun, found: list[Translation], came: set[str
     return _read(client, run.resource.connection, sorted(needed - known))
 
 
+# So many refusals of one page are no matter of single objects: no more of their kind are asked for with it.
+_ENOUGH = 3
+
+
 def _read(client: Client, connection: Connection, keys: list[str]) -> list[Translation]:
     found: list[Translation] = []
-    refused: set[str] = set()
+    refused: Counter[str] = Counter()
     for key in keys:
         kind = key.partition(":")[0]
-        if kind in refused:
+        if refused[kind] >= _ENOUGH:
             continue
         try:
             found.append(_one(client, key))
         except SourceError as error:
             if not error.permanent or error.code in single_reads.ABOUT_THE_KEY:
                 raise
-            if error.code == "permission":
-                refused.add(kind)
+            refused[kind] += _ENOUGH if error.code == "permission" else 1
             if error.permission:
                 unread.note_lacking(connection, error.permission)
     return found

@@ -151,6 +151,13 @@ def test_what_is_empty_decides_as_no(make_contact: MakeContact, condition: str, 
     assert shown("{% unless contact.phone %}none{% endunless %}{{ contact.phone }}", said) == "none"
 
 
+def test_amounts_of_an_event_look_like_all_others_of_the_mail(make_contact: MakeContact) -> None:
+    """B040: sentences are stored for readers of any language."""
+    said = values.of_mail(make_contact(), event={"summary": "Charge succeeded: 4900.00 EUR", "code": "49.00 EUR"})
+    assert shown("{{ event.summary }}", said) == "Charge succeeded: €4,900.00"
+    assert said["event"]["code"] == "49.00 EUR"
+
+
 def test_values_are_plain(make_contact: MakeContact, make_payment) -> None:
     """4.5: text and numbers, never objects of ours."""
 

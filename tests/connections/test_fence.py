@@ -23,6 +23,7 @@ from connections.models import Connection, ConnectionStatus, Resource, SetupDraf
 from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.test_app_pages import APP, text
 from tests.connections.test_commands_connect import CHARGE, CUSTOMER, HEAD, PUBLIC
+from users.models import AuditEntry
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOLDERS, HELD_SECONDS = 3, 0.3
@@ -110,6 +111,24 @@ def test_a_mapping_is_not_saved_while_a_batch_reads_by_the_one_before(
     assert Resource.objects.get().mapping_id != before
 
 
+def test_events_switched_before_a_mapping_that_has_to_wait_are_recorded(connect: Connect, admin_client: Client) -> None:
+    """Row 65: Stripe follows at once, the mapping at the next try; the audit log tells both."""
+    resource = connect("customer")
+    fewer = resource.events[:1]
+    draft = SetupDraft.objects.create(
+        connection=resource.connection, resource=resource, kind="customer", sync=resource.sync, data=resource.data,
+        events=fewer, rows=[{"from": ["phone"], "to": "phone"}, {"from": ["email"], "to": "email"}],
+    )  # fmt: skip
+    with _one_long_batch(resource.connection_id):
+        page = admin_client.post(reverse("connections:wizard-finish", args=[draft.pk]))
+        assert page.status_code == 422 and WRITING in page.content.decode()
+    assert Resource.objects.get().events == fewer
+    told = AuditEntry.objects.get(action="changed events of")
+    assert told.changes["events"] == {"new": fewer}
+    assert admin_client.post(reverse("connections:wizard-finish", args=[draft.pk])).status_code == 302
+    assert AuditEntry.objects.filter(action__startswith="changed").count() == 2
+
+
 def test_the_limits_of_a_web_process_tell_a_wait_from_a_slow_statement(connect: Connect) -> None:
     """Both are five seconds there, and the statement's would come first, as an error that nobody has words for."""
     connection = connect("customer").connection
@@ -176,6 +195,16 @@ def test_a_prune_that_waits_too_long_says_so_and_does_the_rest(
     assert lines[2:] == [("charge", "removed", "")] and not failed
 
 
+def test_a_command_does_not_wait_for_ever(connect_by: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The contract, “Setup file”: a command has no time limit of its own, and behind a batch that hangs it says so."""
+    monkeypatch.setattr(fence, "OF_A_COMMAND", "100ms")
+    connect_by(HEAD + CUSTOMER + CHARGE)
+    with _one_long_batch(Connection.objects.get().pk, patience="0"):
+        lines, failed = connect_by(HEAD + CUSTOMER, "--prune")
+    assert lines[2][:2] == ("charge", "error") and lines[2][2].startswith(WRITING)
+    assert failed == "1 error: the rest is done. Run it again."
+
+
 def test_a_file_whose_changes_wait_too_long_changes_nothing(connect_by: Callable[..., Any]) -> None:
     """The contract, “Setup file”: in words, with exit status 1."""
     connect_by(HEAD + CUSTOMER)
@@ -194,7 +223,7 @@ def _values(client: Client, address: str) -> dict[str, str]:
 
 
 @contextmanager
-def _one_long_batch(connection_id: int) -> Iterator[None]:
+def _one_long_batch(connection_id: int, patience: str = "100ms") -> Iterator[None]:
     """A batch that holds the account while this session waits for no lock longer than a moment."""
     held, over = threading.Event(), threading.Event()
 
@@ -203,7 +232,7 @@ def _one_long_batch(connection_id: int) -> Iterator[None]:
             with transaction.atomic():
                 fence.hold_together(connection_id)
                 held.set()
-                over.wait(60)
+                over.wait(20)
         finally:
             database.close()
 
@@ -212,7 +241,7 @@ def _one_long_batch(connection_id: int) -> Iterator[None]:
     assert held.wait(10)
     try:
         with database.cursor() as cursor:
-            cursor.execute("set lock_timeout = '100ms'")
+            cursor.execute(f"set lock_timeout = '{patience}'")
         yield
     finally:
         with database.cursor() as cursor:

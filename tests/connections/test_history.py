@@ -217,6 +217,26 @@ def test_an_object_that_is_refused_holds_up_no_window(
     assert not unread.refused().exists()
 
 
+def test_what_is_refused_again_and_again_is_asked_for_three_times_a_page(
+    account: SandboxAccount, stripe: Sandbox, live_hook: None, connect: Callable[..., Resource]
+) -> None:
+    """A fault that all products have is no matter of each of them: the records come in, with few requests."""
+    now = int(time.time())
+    for number in range(12):
+        product = account.play("add_product", name=f"Mill {number}")
+        price = account.play("add_price", product=product["id"], unit_amount=900, currency="eur", interval="month")
+        account.subscribe(None, prices=[price["id"]], at=now - 90_000 - number)
+    stripe.discard()
+    stripe.faults(path="/v1/products/", status=400, count=0)
+    rows = [{"from": ["email"], "to": "email"}, {"from": ["product.name"], "to": "phone"}]
+    run = connect("subscription", sync="history_and_new", rows=rows).runs.get()
+    stripe.clear_requests()
+    run = walk(run)
+    assert (run.state, run.failed, run.seen, run.listed) == ("done", 0, 12, 12)
+    assert len(stripe.requests("/v1/products/")) == 3
+    assert Contact.objects.filter(phone="").count() == 12
+
+
 def last_try(run: SyncRun, polled: timedelta) -> SyncWindow:
     """The oldest window's next try, `polled` after a poll was last answered; the others are not due."""
     oldest = run.windows.earliest("pk").pk
