@@ -46,7 +46,10 @@ def storable_json(raw: bytes) -> Any:
     except ValueError:
         # The quick parser refuses a lone surrogate, which is no reason to refuse what it stands in.
         return _storable_tree(json.loads(raw, parse_constant=_refuse))
-    # Half an emoji may pass where a long number has the other parser read it all.
+    # Without a backslash, as most are, there is neither. Half an emoji may pass where a long number has the other
+    # parser read it all.
+    if b"\\" not in raw:
+        return parsed
     return _storable_tree(parsed) if _NUL in raw or any(half in raw for half in _HALVES) else parsed
 
 
