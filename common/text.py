@@ -46,8 +46,7 @@ def storable_json(raw: bytes) -> Any:
     except ValueError:
         # The quick parser refuses a lone surrogate, which is no reason to refuse what it stands in.
         return _storable_tree(json.loads(raw, parse_constant=_refuse))
-    # Without a backslash, as most are, there is neither. Half an emoji may pass where a long number has the other
-    # parser read it all.
+    # Without a backslash there is neither; half an emoji may pass where a long number has the other parser read it all.
     if b"\\" not in raw:
         return parsed
     return _storable_tree(parsed) if _NUL in raw or any(half in raw for half in _HALVES) else parsed
@@ -57,7 +56,7 @@ def loads(text: str | bytes | bytearray | memoryview) -> Any:
     """Parsed JSON; ValueError if it is none. Numbers beyond 64 bits stay exact, which the quick parser cannot do."""
     raw = text.encode() if isinstance(text, str) else bytes(text)
     is_long = _NINETEEN_DIGITS in raw.translate(_DIGITS)
-    return json.loads(raw, parse_constant=_refuse) if is_long else orjson.loads(raw)
+    return json.loads(raw.decode(), parse_constant=_refuse) if is_long else orjson.loads(raw)
 
 
 def _refuse(name: str) -> Any:

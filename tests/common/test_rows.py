@@ -137,6 +137,13 @@ def test_half_an_emoji_is_replaced_whatever_stands_beside_it(number: int) -> Non
     assert storable_json(raw) == {"amount": number, "name": "Ana \ufffd", "whole": "😀", "none": "\ufffd"}
 
 
+@pytest.mark.parametrize("number", [1, 10**20])
+def test_half_an_emoji_as_bytes_is_replaced_whatever_stands_beside_it(number: int) -> None:
+    """Not UTF-8, though some write it; without a backslash that would tell of it."""
+    name = storable_json(b'{"amount": %d, "name": "Ana \xed\xa0\xbd"}' % number)["name"]
+    assert name.encode().startswith(b"Ana ")
+
+
 def test_bodies_survive_being_dumped_and_loaded() -> None:
     connection = Connection.objects.create(source="stripe", account="acct_1", name="Mill")
     body = {"id": "ch_1", "amount": 2**70, "list": [None, "ü"]}
