@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 from django.urls import reverse
 
 from common.due import DueManager, DueRow, State
@@ -246,6 +246,8 @@ class SyncLogEntry(models.Model):
             # Pages lead to these rows, and where a webhook brings the events they are few.
             models.Index(fields=["connection", "-id"], name="log_polled", condition=Q(via="poll")),
             models.Index(fields=["-id"], name="log_replayed", condition=Q(via="replay")),
+            # Rows of nobody are found by their address; those of a contact by the contact.
+            models.Index(Upper("contact_email"), name="log_of_nobody", condition=Q(contact=None)),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from common.due import State
 from connections import under_way
 from connections.models import BulkReplay, Connection, InboundEvent, Resource, SyncLogEntry
+from contacts.models import Contact
 
 ROWS = 20_000
 LOG = "/apps/stripe/log/"
@@ -76,6 +77,25 @@ def test_rows_of_polls_and_replays_are_found_among_those_of_webhooks(marketer_cl
         replayed = marketer_client.get(f"{LOG}?via=replay")
     assert len(polled.context["lines"]) == len(replayed.context["lines"]) == 2
     assert not reads_all(asked.captured_queries, "connections_synclogentry")
+
+
+@pytest.mark.django_db
+def test_rows_of_an_address_are_found_whether_they_came_to_a_contact_or_not(
+    marketer_client: Client, many: Connection
+) -> None:
+    ana = Contact.objects.create(email="ana@mill.example", email_key="ana@mill.example")
+    first, second = SyncLogEntry.objects.order_by("pk").values_list("pk", flat=True)[:2]
+    SyncLogEntry.objects.filter(pk=first).update(contact=ana, contact_email=ana.email)
+    SyncLogEntry.objects.filter(pk=second).update(contact_email="Nobody@mill.example")
+    with database.cursor() as cursor:
+        cursor.execute("analyze connections_synclogentry")
+    with CaptureQueriesContext(database) as asked:
+        found = [marketer_client.get(f"{LOG}?contact={name}@mill.example").context["lines"] for name in _NAMES]
+    assert [[line.entry.pk for line in lines] for lines in found] == [[first], [second], []]
+    assert not reads_all(asked.captured_queries, "connections_synclogentry")
+
+
+_NAMES = ("ana", "nobody", "somebody")
 
 
 @pytest.mark.django_db
