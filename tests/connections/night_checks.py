@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from common.due import State
 from connections import reconcile
 from connections.models import Connection, ConnectionStatus, RemoteObject, SyncRun, SyncWindow
-from contacts.models import Activity
+from contacts.models import Activity, Contact
 
 
 def checked(connection: Connection, *, full: bool = False) -> list[SyncRun]:
@@ -27,6 +27,11 @@ def checked(connection: Connection, *, full: bool = False) -> list[SyncRun]:
 def a_day_passes() -> None:
     """What we hold is of yesterday: Stripe's time has whole seconds, and of one second the event is believed."""
     RemoteObject.objects.update(as_of=Now() - timedelta(days=1))
+    for contact in Contact.objects.all():
+        for slots in contact.facts.values():
+            for fact in slots.values():
+                fact["t"] -= timedelta(days=1).total_seconds()
+        contact.save(update_fields=["facts"])
 
 
 def repaired(runs: list[SyncRun]) -> dict[str, int]:
