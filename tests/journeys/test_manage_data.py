@@ -141,6 +141,31 @@ def test_a_field_is_moved_by_keys_and_keeps_the_focus(
     assert kind.order()[2] == key
 
 
+def test_a_button_that_an_answer_brought_works_at_once(open_page: OpenPage, marketer: User, ana: Contact) -> None:
+    """B032: whoever presses twice as fast as can be gets two moves on the same page, each of them announced."""
+    kind = KINDS[0]
+    page = open_page(marketer, kind.url)
+    key = kind.order()[2]
+    page.evaluate(
+        """(key) => {
+            window.samePage = true;
+            const button = () => document.getElementById(`up-${key}`);
+            const old = button();
+            const watch = new MutationObserver(() => {
+                if (!button() || button() === old) return;
+                watch.disconnect();
+                button().click();
+            });
+            watch.observe(document.body, { childList: true, subtree: true });
+        }""",
+        key,
+    )
+    page.locator(f"#up-{key}").click()
+    placed(page, key, 1)
+    expect(page.locator("#live")).to_contain_text("place 1 of")
+    assert page.evaluate("window.samePage === true"), "the second press loaded the page anew"
+
+
 @each_width
 @each_kind
 def test_a_field_is_moved_without_javascript(
