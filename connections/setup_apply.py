@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,6 +15,7 @@ from connections.models import Connection, Resource
 from connections.setup import Choice
 from connections.setup_file import Plan, WantedConnection, WantedResource
 from connections.setup_reading import Path, Problem, Refused
+from connections.setup_undo import Undo
 from connections.sources.base import SourceError
 from connections.sources.stripe import SOURCE, account, events
 from connections.sources.stripe.account import Account
@@ -118,7 +118,7 @@ class _Applying:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.undo = ExitStack()
+        self.undo = Undo()
         self.last: list[Callable[[], object]] = []
 
     def run(self, targets: list[_Target]) -> list[Line]:
@@ -128,7 +128,6 @@ class _Applying:
                 self._reach(target)
             lines = [line for target in targets for line in self._settle(target)]
             self._write(targets)
-            self.undo.pop_all()
         return lines
 
     def _write(self, targets: list[_Target]) -> None:
@@ -144,7 +143,7 @@ class _Applying:
 
     def _make_fields(self) -> None:
         for one in self.plan.fields:
-            self.undo.callback(custom_fields.delete, custom_fields.add(one))
+            self.undo.later(partial(custom_fields.delete, custom_fields.add(one)))
             audit.record(None, "created field", one, key=one.key, type=one.type)
 
     def _reach(self, target: _Target) -> None:
@@ -154,7 +153,8 @@ class _Applying:
             if target.is_new:
                 existed = target.connection is not None
                 target.connection = setup.connect(wanted.key.open(), name=wanted.name)
-                self.undo.callback(_withdraw, target.connection.pk, existed=existed)
+                step = partial(_withdraw, target.connection.pk, existed=existed)
+                self.undo.later(step, self._left(target, wanted.path))
             row = target.row
             wish = wanted.delivery or row.delivery
             if not target.is_new and wish == row.delivery:
@@ -163,7 +163,7 @@ class _Applying:
             first = {one.kind: _types(one) for one in wanted.resources[:1]} if target.is_new else {}
             before = (row.delivery, row.polls)
             if not target.is_new:
-                self.undo.callback(delivery.restore, row.pk, row.delivery)
+                self.undo.later(partial(delivery.restore, row.pk, row.delivery))
             delivery.deliver(row, wish, first, Client(wanted.key.open()))
             if before != (row.delivery, row.polls):
                 target.changes.append("delivery")
@@ -207,7 +207,7 @@ class _Applying:
         sync = wanted.sync or Resource.Sync.HISTORY_AND_NEW
         choice = Choice(wanted.kind, sync, wanted.data or Resource.Data.ALL, _types(wanted), wanted.rows)
         resource = setup.add_resource(row, choice)
-        self.undo.callback(setup.remove_resource, resource)
+        self.undo.later(partial(setup.remove_resource, resource), self._left(target, wanted.path, wanted.kind))
         told = "The import of its history has begun." if sync == Resource.Sync.HISTORY_AND_NEW else ""
         return Line(target.wanted.name or row.name, row.account, wanted.kind, CREATED, told)
 
@@ -221,7 +221,7 @@ class _Applying:
         if data != held.data:
             changes.append("data")
         if changes:
-            self.undo.callback(_change_quietly, held.pk, list(held.events), held.data)
+            self.undo.later(partial(_change_quietly, held.pk, list(held.events), held.data))
             setup.change_resource(held, events=types, data=data)
         if held.mapping is None or held.mapping.rows != wanted.rows:
             changes.append("mapping")
@@ -230,6 +230,10 @@ class _Applying:
             changes.append("sync")
             self.last.append(lambda: historical.change_sync(held, str(wanted.sync)))
         return changes
+
+    def _left(self, target: _Target, path: Path, kind: str | None = None) -> Problem:
+        words = "It was connected, and stays: a sync of this account is writing right now."
+        return _problem(self.plan, path, words, target.wanted, target.found.id, kind)
 
     @contextlib.contextmanager
     def _telling(self, target: _Target, path: Path, kind: str | None = None) -> Iterator[None]:

@@ -23,10 +23,11 @@ class Problem:
 
 
 class Refused(Exception):
-    """The file cannot be applied; nothing was changed."""
+    """The file cannot be applied; nothing was changed, but for what `left` tells could not be taken back."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = list(problems)
+        self.left: list[Problem] = []
         super().__init__("\n".join(problem.message for problem in self.problems))
 
 

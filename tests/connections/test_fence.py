@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import StringIO
-from pathlib import Path
-from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connection as database
 from django.db import transaction
 from django.db.models.functions import Now
@@ -20,9 +15,8 @@ from django.urls import reverse
 
 from connections import fence, inbox, setup
 from connections.models import Connection, ConnectionStatus, Resource, SetupDraft, SyncRun
-from sandbox.stripe import Sandbox, SandboxAccount
+from sandbox.stripe import SandboxAccount
 from tests.connections.test_app_pages import APP, text
-from tests.connections.test_commands_connect import CHARGE, CUSTOMER, HEAD, PUBLIC
 from users.models import AuditEntry
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,7 +56,7 @@ def test_a_page_that_waits_too_long_says_so_and_changes_nothing(
         reverse("connections:disconnect", args=[connection.pk]),
         reverse("connections:resource-remove", args=[resource.pk]),
     )
-    with _one_long_batch(connection.pk):
+    with one_long_batch(connection.pk):
         for address in (leaving, removing, reverse("connections:history-start", args=[resource.pk])):
             answer = admin_client.post(address)
             assert answer.status_code == 302 and WRITING in text(admin_client, answer["Location"])
@@ -101,7 +95,7 @@ def test_a_mapping_is_not_saved_while_a_batch_reads_by_the_one_before(
     other = [{"from": ["email"], "to": "email"}, {"from": ["phone"], "to": "phone"}]
     address = f"/apps/stripe/resources/{resource.pk}/mapping/"
     rows = {"row": ["1"], "row-1-source": "customer.email", "row-1-target": "email", "action": "finish"}
-    with _one_long_batch(resource.connection_id):
+    with one_long_batch(resource.connection_id):
         with pytest.raises(fence.Busy):
             setup.write_mapping(resource, other)
         page = admin_client.post(address, rows)
@@ -119,7 +113,7 @@ def test_events_switched_before_a_mapping_that_has_to_wait_are_recorded(connect:
         connection=resource.connection, resource=resource, kind="customer", sync=resource.sync, data=resource.data,
         events=fewer, rows=[{"from": ["phone"], "to": "phone"}, {"from": ["email"], "to": "email"}],
     )  # fmt: skip
-    with _one_long_batch(resource.connection_id):
+    with one_long_batch(resource.connection_id):
         page = admin_client.post(reverse("connections:wizard-finish", args=[draft.pk]))
         assert page.status_code == 422 and WRITING in page.content.decode()
     assert Resource.objects.get().events == fewer
@@ -132,7 +126,7 @@ def test_events_switched_before_a_mapping_that_has_to_wait_are_recorded(connect:
 def test_the_limits_of_a_web_process_tell_a_wait_from_a_slow_statement(connect: Connect) -> None:
     """Both are five seconds there, and the statement's would come first, as an error that nobody has words for."""
     connection = connect("customer").connection
-    with _one_long_batch(connection.pk), database.cursor() as cursor:
+    with one_long_batch(connection.pk), database.cursor() as cursor:
         cursor.execute("set lock_timeout = '5s'; set statement_timeout = '5s'")
         try:
             with pytest.raises(fence.Busy), transaction.atomic():
@@ -148,73 +142,12 @@ def test_a_draft_that_cannot_be_discarded_now_stays(connect: Connect, admin_clie
     Connection.objects.update(state=Connection.State.SETUP)
     draft = SetupDraft.objects.create(connection=connection, kind="charge", sync="new_only", rows=[])
     discard = reverse("connections:wizard-discard", args=[draft.pk])
-    with _one_long_batch(connection.pk):
+    with one_long_batch(connection.pk):
         answer = admin_client.post(discard)
         assert answer.status_code == 302 and WRITING in text(admin_client, answer["Location"])
     assert SetupDraft.objects.get() == draft and Connection.objects.get().api_key_sealed
     assert admin_client.post(discard).status_code == 302
     assert not SetupDraft.objects.exists() and not Connection.objects.get().api_key_sealed
-
-
-@pytest.fixture
-def connect_by(
-    account: SandboxAccount, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[list[tuple[str | None, str, str]], str]]:
-    """connect_by(text, *options): (resource, action, message) of each line, and what the command failed with."""
-    settings.SITE_URL = PUBLIC
-    monkeypatch.setenv("STRIPE_KEY", account.key)
-
-    def command(words: str, *options: str) -> tuple[list[tuple[str | None, str, str]], str]:
-        file, out, failed = tmp_path / "setup.toml", StringIO(), ""
-        file.write_text(words)
-        try:
-            call_command("connect", str(file), *options, stdout=out)
-        except CommandError as error:
-            assert error.returncode == 1
-            failed = str(error)
-        lines = [json.loads(line) for line in out.getvalue().splitlines()]
-        return [(line["resource"], line["action"], line["message"]) for line in lines], failed
-
-    return command
-
-
-def test_a_prune_that_waits_too_long_says_so_and_does_the_rest(
-    connect_by: Callable[..., Any], stripe: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The contract, “Setup file”: in words, with exit status 1."""
-    monkeypatch.setenv("OTHER_KEY", stripe.account("other").key)
-    other = HEAD.replace("Main shop", "Other shop").replace("STRIPE_KEY", "OTHER_KEY") + CUSTOMER
-    connect_by(HEAD + CUSTOMER + CHARGE + other)
-    with _one_long_batch(Connection.objects.get(name="Main shop").pk):
-        lines, failed = connect_by(HEAD + CUSTOMER, "--prune")
-    (kind, action, message), *rest = lines[2:]
-    assert (kind, action) == ("charge", "error") and message.startswith(WRITING)
-    assert [line[:2] for line in rest] == [(None, "removed"), ("customer", "removed")]
-    assert failed == "1 error: the rest is done. Run it again."
-    lines, failed = connect_by(HEAD + CUSTOMER, "--prune")
-    assert lines[2:] == [("charge", "removed", "")] and not failed
-
-
-def test_a_command_does_not_wait_for_ever(connect_by: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The contract, “Setup file”: a command has no time limit of its own, and behind a batch that hangs it says so."""
-    monkeypatch.setattr(fence, "OF_A_COMMAND", "100ms")
-    connect_by(HEAD + CUSTOMER + CHARGE)
-    with _one_long_batch(Connection.objects.get().pk, patience="0"):
-        lines, failed = connect_by(HEAD + CUSTOMER, "--prune")
-    assert lines[2][:2] == ("charge", "error") and lines[2][2].startswith(WRITING)
-    assert failed == "1 error: the rest is done. Run it again."
-
-
-def test_a_file_whose_changes_wait_too_long_changes_nothing(connect_by: Callable[..., Any]) -> None:
-    """The contract, “Setup file”: in words, with exit status 1."""
-    connect_by(HEAD + CUSTOMER)
-    before = Resource.objects.get().mapping_id
-    changed = HEAD.replace("Main", "Mill") + CUSTOMER.replace('from = "name"', 'from = "description"')
-    with _one_long_batch(Connection.objects.get().pk):
-        lines, failed = connect_by(changed)
-    assert [line[1] for line in lines] == ["error"] and lines[0][2].startswith(WRITING)
-    assert failed == "Nothing was changed: 1 error."
-    assert Resource.objects.get().mapping_id == before and Connection.objects.get().name == "Main shop"
 
 
 def _values(client: Client, address: str) -> dict[str, str]:
@@ -223,7 +156,7 @@ def _values(client: Client, address: str) -> dict[str, str]:
 
 
 @contextmanager
-def _one_long_batch(connection_id: int, patience: str = "100ms") -> Iterator[None]:
+def one_long_batch(connection_id: int, patience: str = "100ms") -> Iterator[None]:
     """A batch that holds the account while this session waits for no lock longer than a moment."""
     held, over = threading.Event(), threading.Event()
 

@@ -39,8 +39,8 @@ class Command(BaseCommand):
         try:
             lines = setup_apply.apply(setup_file.read(_content(file), os.environ), prune=prune)
         except Refused as refused:
-            self._tell(refused.problems)
-            raise CommandError(f"Nothing was changed: {_errors(len(refused.problems))}.") from None
+            self._tell([*refused.problems, *refused.left])
+            raise CommandError(_refusal(refused)) from None
         for line in lines:
             self.stdout.write(json.dumps(asdict(line), ensure_ascii=False))
         if failed := sum(line.action == setup_apply.ERROR for line in lines):
@@ -59,6 +59,12 @@ def _content(file: Path) -> str:
         raise Refused([Problem(f"{file} cannot be read: {error.strerror}.")]) from None
     except UnicodeDecodeError:
         raise Refused([Problem(f"{file} is not a text in UTF-8.")]) from None
+
+
+def _refusal(refused: Refused) -> str:
+    if refused.left:
+        return "Not everything could be taken back: a sync was writing. Run it again, with the mistake mended."
+    return f"Nothing was changed: {_errors(len(refused.problems))}."
 
 
 def _errors(count: int) -> str:
