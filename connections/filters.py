@@ -93,10 +93,11 @@ class LogFilter(django_filters.FilterSet):
         return entries.filter(Q(contact__in=people) | Q(contact=None, contact_email__iexact=value))
 
     def by_via(self, entries: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
-        checked = SyncRun.objects.checks()
-        if value == CHECK:
-            return entries.filter(run__in=checked)
-        return entries.filter(via=value).exclude(run__in=checked) if value == HISTORY else entries.filter(via=value)
+        if value not in (CHECK, HISTORY):
+            return entries.filter(via=value)
+        # What is read from a list comes with no event: an index leads to its rows.
+        read, checked = entries.filter(via=Origin.HISTORY, event_type=""), SyncRun.objects.checks()
+        return read.filter(run__in=checked) if value == CHECK else read.exclude(run__in=checked)
 
     def by_since(self, entries: QuerySet[Any], _name: str, value: date) -> QuerySet[Any]:
         return entries.filter(worked_at__gte=midnight(value))

@@ -17,6 +17,7 @@ from connections.models import Connection, InboundEvent, Resource, SyncLogEntry
 from contacts.models import Activity, Contact
 from sandbox.stripe import Sandbox, SandboxAccount
 from tests.connections.conftest import ROWS, work
+from tests.connections.night_checks import a_day_passes, checked
 from users.models import AuditEntry
 
 pytestmark = [pytest.mark.usefixtures("one_day"), pytest.mark.django_db(transaction=True)]
@@ -206,6 +207,24 @@ def test_a_history_row_shows_the_object_as_held(
     assert "Customer from history" in page and "as Millrace holds it now" in page and "old@mill.example" in page
     response = marketer_client.post(reverse("connections:replay", args=[entry.pk]), follow=True)
     assert "Import the history again" in response.content.decode()
+
+
+def test_imports_and_checks_are_told_apart(
+    marketer_client: Client, account: SandboxAccount, live_hook: None, connect: Connect, stripe: Sandbox
+) -> None:
+    """A068: both read lists; the way in tells which."""
+    old = account.create_customer(email="old@mill.example", name="Old Friend")
+    stripe.discard()
+    resource = connect("customer", sync="history_and_new")
+    work()
+    imported = entry_of(via="history")
+    a_day_passes()
+    account.alter(old["id"], name="Older Friend")
+    checked(resource.connection)
+    found = SyncLogEntry.objects.exclude(pk=imported.pk).get()
+    assert rows(marketer_client, "via=history") == [imported.pk]
+    assert rows(marketer_client, "via=check") == [found.pk]
+    assert rows(marketer_client, "event_type=history") == [found.pk, imported.pk]
 
 
 def test_a_replay_is_one_more_row_and_no_second_activity(marketer_client: Client, many: Resource) -> None:
