@@ -47,11 +47,11 @@ class Change(NamedTuple):
 
 def offer(contact: Contact, fact: Fact) -> Change | None:
     """Let the contact's field consider a fact. Changes the object, saves nothing; the visible change, if any."""
-    candidates = contact.facts.setdefault(fact.field, {})
-    held = candidates.get(fact.slot)
     old = contact.value(fact.field)
     if fact.if_empty and not _empty(old):
         return None
+    candidates = contact.facts.setdefault(fact.field, {})
+    held = candidates.get(fact.slot)
     if _empty(fact.value) and fact.slot != USER_SLOT:
         _withdraw(candidates, fact)
     elif held is None or (held["t"], held["id"]) <= (fact.as_of.timestamp(), fact.object_id):
@@ -76,6 +76,8 @@ def is_news(contact: Contact, fact: Fact) -> bool:
     """Would `offer` change anything of the contact, be it only what stands behind a value? Most facts of a customer are
     told again with each of its payments; the log row that told them first stays.
     """
+    if fact.if_empty and not _empty(contact.value(fact.field)):
+        return False
     held = contact.facts.get(fact.field, {}).get(fact.slot)
     if held is None:
         return not _empty(fact.value) or fact.slot == USER_SLOT

@@ -43,7 +43,6 @@ def told(contact: Contact) -> Any:
     held = {
         field: {slot: (one["t"], one["id"], one["v"] or None) for slot, one in slots.items()}
         for field, slots in contact.facts.items()
-        if slots
     }
     return held, {field: contact.value(field) for field in FIELDS}
 

@@ -64,6 +64,16 @@ def test_a_contact_of_whom_nothing_new_is_told_is_not_written() -> None:
     assert Contact.objects.get().first_name == "Ana"
 
 
+def test_a_contact_whose_fields_are_filled_is_not_written_for_rows_that_fill_empty_ones() -> None:
+    sync(record(1, phone="1"))
+    before, row = Contact.objects.values().get(), _version_of_row()
+    sync(record(2, phone="2", if_empty=True))
+    assert Contact.objects.values().get() == before and _version_of_row() == row
+    Contact.objects.update(phone="", facts={})
+    sync(record(3, phone="3", if_empty=True))
+    assert Contact.objects.get().phone == "3"
+
+
 def _version_of_row() -> object:
     with connection.cursor() as cursor:
         cursor.execute("select ctid::text from contacts_contact")
