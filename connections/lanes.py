@@ -20,39 +20,44 @@ from connections.sources.stripe.translate import NOBODYS
 _BUSY = timedelta(seconds=10)
 # How many of the oldest due events are looked at for free lanes.
 _LOOKED_AT = 2000
+# So few are not shared: what a batch costs however little it holds is more than the help of a second worker.
+_ONE_BATCH = 200
 # Any number nobody else locks by.
 _LOCK = 7_310_530
 
 
 def claim(limit: int, until: datetime) -> list[InboundEvent]:
-    """Events due by then, of lanes that no worker is at: half of the free ones, so that the next worker finds some."""
+    """Events due by then, of lanes that no worker is at: of many, half of the free ones, so that the next worker finds
+    some.
+    """
     events = InboundEvent.objects.get_queryset()
     if suspects := events.claim_suspects(limit):
         return suspects
     with transaction.atomic():
-        chosen = _half(_free(until))
+        chosen = _share(_free(until))
         claimed: list[InboundEvent] = (
             events.filter(lane__in=chosen, next_attempt_at__lte=until).claim_fresh(limit) if chosen else []
         )
     return claimed
 
 
-def _half(free: list[int]) -> list[int]:
+def _share(free: dict[int, int]) -> list[int]:
     """What names no customer is worked alone, in its turn: a batch of it waits for all others, who then need not wait
     for whatever else it would hold.
     """
-    if free[:1] == [NOBODYS]:
-        return free[:1]
+    if next(iter(free), None) == NOBODYS:
+        return [NOBODYS]
     others = [lane for lane in free if lane != NOBODYS]
-    return others[: (len(others) + 1) // 2]
+    few = sum(free[lane] for lane in others) <= _ONE_BATCH
+    return others if few else others[: (len(others) + 1) // 2]
 
 
-def _free(until: datetime) -> list[int]:
-    """Lanes with due events and without a worker, the one that waits longest first. One worker asks at a time."""
+def _free(until: datetime) -> dict[int, int]:
+    """How many are due in each lane without a worker, the one that waits longest first. One worker asks at a time."""
     with database.cursor() as cursor:
         cursor.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
         cursor.execute(_FREE, [(LEASE - _BUSY).total_seconds(), until, _LOOKED_AT])
-        return [lane for (lane,) in cursor.fetchall()]
+        return dict(cursor.fetchall())
 
 
 _FREE = """
@@ -64,5 +69,5 @@ _FREE = """
         where state = 'due' and next_attempt_at <= %s and claims = 0 and lane not in (select lane from busy)
         order by next_attempt_at, id limit %s
     )
-    select lane from due group by lane order by min(next_attempt_at)
+    select lane, count(*) from due group by lane order by min(next_attempt_at)
 """

@@ -37,11 +37,18 @@ def filled(connect: Callable[..., Resource]) -> Connection:
     return connection
 
 
+@pytest.fixture
+def many(filled: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
+    """As many as are worth sharing."""
+    monkeypatch.setattr(lanes, "_ONE_BATCH", 20)
+    return filled
+
+
 def claim(limit: int = 500) -> list[InboundEvent]:
     return lanes.claim(limit, database_now())
 
 
-def test_workers_at_once_are_at_different_customers(filled: Connection) -> None:
+def test_workers_at_once_are_at_different_customers(many: Connection) -> None:
     held = [claim() for _ in range(6)]
     customers = [{one.object_id for one in events} for events in held]
     assert sum(len(events) for events in held) == 120
@@ -50,11 +57,16 @@ def test_workers_at_once_are_at_different_customers(filled: Connection) -> None:
         assert not mine & set().union(*customers[:number])
 
 
+def test_few_are_one_batch(filled: Connection) -> None:
+    """A batch costs as much as many events, however little it holds."""
+    assert len(claim()) == 120 and claim() == []
+
+
 def test_a_claim_leaves_what_comes_later_to_the_next_ring(filled: Connection) -> None:
     assert lanes.claim(500, database_now() - timedelta(minutes=1)) == []
 
 
-def test_lanes_of_a_worker_that_died_are_soon_free(filled: Connection) -> None:
+def test_lanes_of_a_worker_that_died_are_soon_free(many: Connection) -> None:
     died = {event.lane for event in claim()}
     assert not died & {event.lane for event in claim()}
     InboundEvent.objects.claimed().filter(lane__in=died).update(lease_until=Now() + LEASE - timedelta(seconds=11))
