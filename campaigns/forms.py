@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.urls import reverse_lazy
 from django.utils import timezone
 
 from campaigns.models import Campaign, DeliverySettings
@@ -48,6 +49,16 @@ class CampaignForm(MeanwhileForm):
             "text": "Left empty, it is made from the HTML",
         }
         widgets = {
+            # The tags beside the form follow the kind.
+            "kind": forms.Select(
+                attrs={
+                    "hx-get": reverse_lazy("campaigns:create"),
+                    "hx-trigger": "change",
+                    "hx-select": ".tag-menu",
+                    "hx-target": ".tag-menu",
+                    "hx-swap": "outerHTML",
+                }
+            ),
             "subject": forms.TextInput(attrs={"data-tags": "", "autocomplete": "off"}),
             "preheader": forms.TextInput(attrs={"data-tags": "", "autocomplete": "off"}),
             "html": forms.Textarea(
@@ -164,6 +175,8 @@ class SendForm(forms.Form):
                 self.add_error("at", "Enter when the campaign begins.")
             elif values["at"] <= timezone.now():
                 self.add_error("at", "This time is over. Enter one to come, or choose Now.")
+        elif values.get("when") == NOW and values.get("at"):
+            self.add_error("at", "Choose “At a time” to begin then, or clear the time to send now.")
         return values
 
     @property

@@ -99,6 +99,16 @@ def standing(campaign: Campaign, sending: Sending | None, queued: int) -> Standi
     return Standing("info", "Sending") if not sending.finished_at or queued else Standing("ok", "Sent")
 
 
+def settled(campaign: Campaign) -> str:
+    """Why neither its content nor its recipients can be changed any more, in words; "" while they can."""
+    sending = Sending.objects.filter(campaign=campaign).first()
+    if sending is None:
+        return ""
+    if standing(campaign, sending, 0).word == "Scheduled":
+        return "This campaign is scheduled, so it stays as it is. Cancel it first: that makes it a draft again."
+    return "This campaign went out already, so it stays as it is. Duplicate it to change it."
+
+
 def mail_badge(mail: Mail) -> Standing:
     """A mail that came back was sent all the same; the page says the later thing."""
     if mail.outcome == Outcome.SENT and mail.bounced_at:

@@ -15,15 +15,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 from campaigns import tags, usage
 from campaigns.cleaning import refused_styles, removed
 from campaigns.forms import CampaignForm
-from campaigns.models import Campaign, Sending
-from campaigns.standing import figures, standing
+from campaigns.models import Campaign
+from campaigns.standing import figures, settled, standing
 from campaigns.views.browse import FRAMES, suggested
 from contacts.views.access import own_address
 from users import audit
 from users.roles import require, role_required
 
 UNFINISHED = "This campaign is scheduled or going out. Cancel it first: archived, it would be sent all the same."
-SENT = "This campaign went out already, so its content stays as it is. Duplicate it to change it."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -48,8 +47,8 @@ def create(request: HttpRequest) -> HttpResponseBase:
 def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
     known = Campaign.objects.select_for_update(no_key=True) if request.method == "POST" else Campaign.objects.all()
     campaign = get_object_or_404(known, pk=pk)
-    if Sending.objects.filter(campaign=campaign).exists():
-        return _went_out(request, campaign)
+    if why := settled(campaign):
+        return _settled(request, campaign, why)
     form = CampaignForm(request.POST or None, instance=campaign)
     if not form.is_valid():
         return _editor(request, form, campaign)
@@ -105,25 +104,25 @@ def _saved(request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
     return redirect(own_address(request, "back") or campaign.get_absolute_url())
 
 
-def _went_out(request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
+def _settled(request: HttpRequest, campaign: Campaign, why: str) -> HttpResponseBase:
     """Somebody sent it while this was written. The text stays in its form, to be saved as another campaign."""
     if request.method != "POST":
-        messages.error(request, SENT)
+        messages.info(request, why)
         return redirect(campaign)
-    return _editor(request, CampaignForm(request.POST, instance=campaign), campaign, went_out=True)
+    return _editor(request, CampaignForm(request.POST, instance=campaign), campaign, settled=why)
 
 
 def _editor(
-    request: HttpRequest, form: CampaignForm, campaign: Campaign | None = None, *, went_out: bool = False
+    request: HttpRequest, form: CampaignForm, campaign: Campaign | None = None, *, settled: str = ""
 ) -> HttpResponseBase:
     is_direct = form.kind == Campaign.Kind.DIRECT
     context: dict[str, Any] = {
         "form": form,
         "campaign": campaign,
         "is_direct": is_direct,
-        "went_out": went_out,
+        "settled": settled,
         "groups": tags.grouped(tags.allowed(is_direct=is_direct)),
         "suggested": suggested(),
     }
-    status = 409 if went_out else 422 if form.errors else 200
+    status = 409 if settled else 422 if form.errors else 200
     return render(request, "campaigns/edit.html", context, status=status)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import wraps
 
 from django.contrib import messages
 from django.db import transaction
@@ -16,9 +18,10 @@ from campaigns.confirming import Question
 from campaigns.delivery import Verdict
 from campaigns.direct import Audience, Count
 from campaigns.forms import AudienceForm, SendForm
-from campaigns.models import Campaign, Sending
+from campaigns.models import Campaign
 from campaigns.personalization import problems
 from campaigns.rendering import CannotRender
+from campaigns.standing import settled
 from common.text import storable
 from segments.conditions import ConditionError
 from users import audit
@@ -29,6 +32,24 @@ NO_WAY = "There is no way to send mail yet. An admin sets EMAIL_URL on the serve
 
 CHANGED = "Somebody changed this campaign or its segments just now, so it was not sent. Look again."
 NOTHING_WAITS = "Nothing was left to cancel: no mail of this campaign waits any more."
+
+
+class _Settled(Exception):
+    """It is scheduled or went out: why nothing of it can be chosen any more, in words."""
+
+
+def _back_if_settled(view: Callable[[HttpRequest, int], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """A second click, Back, another tab: in place of a page that is gone the campaign's is shown, and says why."""
+
+    @wraps(view)
+    def shown(request: HttpRequest, pk: int) -> HttpResponseBase:
+        try:
+            return view(request, pk)
+        except _Settled as why:
+            messages.info(request, str(why))
+            return redirect("campaigns:detail", pk)
+
+    return shown
 
 
 @require_POST
@@ -52,6 +73,7 @@ def test_mail(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
+@_back_if_settled
 @transaction.atomic
 def recipients(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Lists and segments; then the question."""
@@ -69,7 +91,10 @@ def recipients(request: HttpRequest, pk: int) -> HttpResponseBase:
 @role_required("marketer")
 def count(request: HttpRequest, pk: int) -> HttpResponseBase:
     """How many the boxes ticked so far reach. Saves nothing."""
-    campaign = _unsent(pk)
+    try:
+        campaign = _unsent(pk)
+    except _Settled:
+        raise Http404 from None
     form = AudienceForm(request.POST, instance=campaign)
     form.is_valid()
     values = form.cleaned_data
@@ -83,6 +108,7 @@ def count(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @role_required("marketer")
+@_back_if_settled
 def send(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The question with the number, and the yes to it. What became another question meanwhile is asked again."""
     campaign, user = _unsent(pk), require(request, "marketer")
@@ -92,12 +118,7 @@ def send(request: HttpRequest, pk: int) -> HttpResponseBase:
     form = SendForm(request.POST or None)
     is_other = form.is_bound and not refused and not question.is_meant_by(request.POST.get("confirmed", ""))
     if form.is_valid() and not refused and not is_other:
-        try:
-            is_other = not _begun(request, question, user, form.time, pk)
-        except direct.CannotSend as error:
-            messages.error(request, str(error))
-            return redirect(campaign)
-        if is_other:
+        if not _begun(request, question, user, form.time, pk):
             messages.error(request, CHANGED)
             return redirect("campaigns:send", pk)
         messages.success(request, "The campaign is scheduled" if form.time else "The campaign is going out")
@@ -150,14 +171,14 @@ def _begun(request: HttpRequest, asked: Question, user: User, at: datetime | Non
 
 
 def _unsent(pk: int, *, held: bool = False) -> Campaign:
-    """A direct campaign that can still be sent; `held`: nobody else changes it meanwhile. 404 for every other."""
+    """A direct campaign that can still be sent; `held`: nobody else changes it meanwhile. _Settled; 404 for others."""
     known = Campaign.objects.present()
     if held:
         # Mails of it may be made all the same.
         known = known.select_for_update(no_key=True)
     campaign = get_object_or_404(known, pk=pk, kind=Campaign.Kind.DIRECT)
-    if Sending.objects.filter(campaign=campaign).exists():
-        raise Http404
+    if why := settled(campaign):
+        raise _Settled(why)
     return campaign
 
 

@@ -26,6 +26,11 @@ document.addEventListener("input", (event) => {
   }
 });
 
+// Whoever enters a time means it.
+document.addEventListener("input", (event) => {
+  if (event.target.matches("#send-form [name=at]") && event.target.value) event.target.form.elements.when.value = "later";
+});
+
 // The button's answer arrives in the frame, so this page never loads anew and the button would stay busy.
 for (const frame of $$("iframe[name]")) {
   frame.addEventListener("load", () => {

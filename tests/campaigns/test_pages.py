@@ -281,7 +281,40 @@ def test_a_sent_campaign_stays_as_it_is(
     assert '<input type="hidden" name="kind" value="direct">' in page.content.decode()
     campaign.refresh_from_db()
     assert "Written" not in campaign.html
-    assert marketer_client.get(reverse("campaigns:send", args=[campaign.pk])).status_code == 404
+    # A second click, or Back and once more: no page that is missing, and it went out once.
+    for name in ("send", "recipients"):
+        for again in (marketer_client.get, marketer_client.post):
+            answer = again(reverse(f"campaigns:{name}", args=[campaign.pk]), follow=True)
+            assert answer.redirect_chain[-1][0] == campaign.get_absolute_url()
+            assert "went out already" in answer.content.decode()
+    assert Sending.objects.count() == 1
+
+
+def test_a_scheduled_campaign_says_how_it_can_be_changed(
+    marketer_client: Client, make_campaign: MakeCampaign, readers: ContactList
+) -> None:
+    campaign = make_campaign(kind="direct")
+    campaign.lists.add(readers)
+    said_yes(marketer_client, campaign, when="later", at="2099-01-01T10:00")
+    edit = reverse("campaigns:edit", args=[campaign.pk])
+    for page in (edit, reverse("campaigns:recipients", args=[campaign.pk])):
+        told = marketer_client.get(page, follow=True).content.decode()
+        assert "This campaign is scheduled" in told and "Cancel it first" in told and "went out already" not in told
+    page = marketer_client.post(edit, WRITTEN | {"kind": "direct"})
+    assert page.status_code == 409 and "This campaign is scheduled" in page.content.decode()
+    marketer_client.post(reverse("campaigns:cancel", args=[campaign.pk]))
+    assert marketer_client.get(edit).status_code == 200
+
+
+def test_a_time_given_but_not_chosen_is_asked_about(
+    marketer_client: Client, make_campaign: MakeCampaign, readers: ContactList
+) -> None:
+    """Whoever entered a time and left Now chosen does not mean now."""
+    campaign = make_campaign(kind="direct")
+    campaign.lists.add(readers)
+    answer = said_yes(marketer_client, campaign, when="now", at="2099-01-01T10:00")
+    assert answer.status_code == 422 and "Choose “At a time” to begin then" in answer.content.decode()
+    assert not Sending.objects.exists()
 
 
 def test_a_time_that_is_over_is_refused(marketer_client: Client, make_campaign: MakeCampaign, readers: Any) -> None:
