@@ -11,6 +11,7 @@ from automations.destinations.models import Destination
 from common.due import State
 
 _TESTS = "Also take what automations for tests send"
+_NAME_TAKEN = {"name": {"unique": "There is a destination of this name already."}}
 _TESTS_HELP = "Leave this off for a system that real customers are in."
 
 
@@ -27,6 +28,7 @@ class WebhookForm(forms.ModelForm):
         fields = ["name", "url", "takes_tests"]
         labels = {"takes_tests": _TESTS}
         help_texts = {"name": "As your automations show it.", "takes_tests": _TESTS_HELP}
+        error_messages = _NAME_TAKEN
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -45,6 +47,7 @@ class CustomerioEditForm(forms.ModelForm):
         fields = ["name", "identify_by", "takes_tests"]
         labels = {"takes_tests": _TESTS, "identify_by": "People are known there by"}
         help_texts = {"takes_tests": _TESTS_HELP}
+        error_messages = _NAME_TAKEN
 
 
 class CredentialsForm(forms.ModelForm):
@@ -84,6 +87,7 @@ class CustomerioForm(CredentialsForm):
         fields = ["name", "region", "site_id", "identify_by", "takes_tests"]
         labels = CustomerioEditForm.Meta.labels
         help_texts = CustomerioEditForm.Meta.help_texts
+        error_messages = _NAME_TAKEN
 
     field_order = ["name", "region", "site_id", "api_key", "identify_by", "takes_tests"]
 

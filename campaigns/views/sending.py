@@ -166,7 +166,10 @@ def _begun(request: HttpRequest, asked: Question, user: User, at: datetime | Non
     if Question.of(campaign, asked.recipients) != asked:
         return False
     direct.send(campaign, user, at)
-    audit.record(request, "sent campaign", campaign, recipients=asked.recipients)
+    told = {"starts": at.isoformat()} if at else {}
+    audit.record(
+        request, "scheduled campaign" if at else "sent campaign", campaign, recipients=asked.recipients, **told
+    )
     return True
 
 

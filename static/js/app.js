@@ -172,6 +172,16 @@ function commandFor(button) {
   if (button?.getAttribute("command") === "close") dialog.close();
 }
 
+// Mistakes are told by the server, beside their field. But a half-typed date or number would be sent as none at all.
+document.addEventListener("submit", (event) => {
+  if (event.target.method === "dialog" || event.submitter?.formNoValidate) return;
+  const half = [...event.target.elements].find((control) => control.validity?.badInput);
+  if (!half) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  half.reportValidity();
+}, true);
+
 // A plain form's button shows that it is working until the next page comes.
 document.addEventListener("submit", (event) => {
   if (!event.defaultPrevented && event.submitter && event.target.method !== "dialog") event.submitter.setAttribute("aria-busy", "true");

@@ -51,6 +51,13 @@ def test_a_bad_address_is_explained_beside_the_field(admin_client: Client) -> No
     assert not Destination.objects.exists()
 
 
+def test_a_name_that_is_taken_is_told(admin_client: Client, receiver: Receiver) -> None:
+    for _ in range(2):
+        answer = admin_client.post("/settings/destinations/webhook/", {"name": "Shop", "url": receiver.url})
+    assert answer.status_code == 422 and "There is a destination of this name already." in answer.content.decode()
+    assert Destination.objects.count() == 1
+
+
 def test_customer_io_is_tested_on_save(admin_client: Client, service: Customerio) -> None:
     """C015."""
     account = service.account("us")

@@ -296,6 +296,8 @@ def test_a_scheduled_campaign_says_how_it_can_be_changed(
     campaign = make_campaign(kind="direct")
     campaign.lists.add(readers)
     said_yes(marketer_client, campaign, when="later", at="2099-01-01T10:00")
+    entry = AuditEntry.objects.latest("pk")
+    assert entry.action == "scheduled campaign" and entry.changes["starts"]["new"].startswith("2099-01-01T10:00")
     edit = reverse("campaigns:edit", args=[campaign.pk])
     for page in (edit, reverse("campaigns:recipients", args=[campaign.pk])):
         told = marketer_client.get(page, follow=True).content.decode()

@@ -104,6 +104,12 @@ def test_changing_the_password_ends_the_other_sessions_only(staff: User, staff_c
     assert other.get(reverse("users:profile")).status_code == 302
 
 
+def test_a_wrong_current_password_is_called_that(staff_client: Client) -> None:
+    new = {"oldpassword": "not this one", "password1": "a password nobody had", "password2": "a password nobody had"}
+    answer = staff_client.post(reverse("account_change_password"), new)
+    assert "This is not your current password." in answer.content.decode()
+
+
 def test_a_fragment_of_somebody_signed_out_moves_the_whole_page_to_sign_in(client: Client) -> None:
     response = client.get(reverse("users:profile"), headers={"HX-Request": "true"})
     assert response.headers["HX-Redirect"].startswith(SIGN_IN)
