@@ -51,10 +51,11 @@ document.addEventListener("htmx:finally:request", (event) => {
   event.detail.ctx.request.submitter?.removeAttribute("aria-busy");
 });
 
-document.addEventListener("htmx:after:swap", ({ detail: { ctx: { target, response } } }) => {
+document.addEventListener("htmx:after:swap", ({ detail: { ctx: { target, response, sourceEvent } } }) => {
   openLayer();
   const place = target?.isConnected ? target : target && document.getElementById(target.id);
   place?.toggleAttribute("data-refused", response.status === 422);
+  if (response.status === 422 && sourceEvent?.type === "submit") toMistake(place);
   tellRefusal();
   const news = $("#messages [role=status]");
   if (news && !news.dataset.said) {
@@ -62,6 +63,12 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx: { target, respons
     announce(news.innerText);
   }
 });
+
+// Whoever sent a form goes on at its first mistake; whoever is still typing, as in a preview, is left alone.
+// A refusal of the whole, which has a heading of its own, comes before them.
+function toMistake(place) {
+  if (!place?.querySelector("h2[autofocus]")) place?.querySelector('[aria-invalid="true"]')?.focus();
+}
 
 // A refused form is told in the title too, as of a page that was loaded; until its place shows something else.
 const titled = document.title;
@@ -232,3 +239,4 @@ if (!CSS.supports("position-area", "block-end")) {
 }
 
 openLayer();
+if (document.activeElement === document.body) toMistake(document);

@@ -49,3 +49,25 @@ def test_signing_in_leads_to_the_page_that_was_wanted(open_page: Callable[..., A
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/settings/profile/")
     expect(page.get_by_role("heading", level=1)).to_have_text("Sam Staff")
+
+
+def test_who_sends_a_form_goes_on_at_its_first_mistake(open_page: Callable[..., Any], admin: User) -> None:
+    """On a page, in a dialog, and beside a checkbox, whose long words the list of mistakes leaves out."""
+    page = open_page(admin, "/settings/users/invite/")
+    page.get_by_role("button", name="Create invitation").click()
+    page.get_by_text("This field is required.").wait_for()
+    expect(page.get_by_label("Email")).to_be_focused()
+
+    page.goto("/settings/lists/")
+    page.get_by_role("link", name="Create list").click()
+    page.get_by_role("dialog").get_by_role("button", name="Create list").click()
+    page.get_by_text("This field is required.").wait_for()
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+
+    page.goto("/apps/stripe/")
+    page.get_by_role("link", name="Connect account").first.click()
+    page.get_by_role("button", name="Connect", exact=True).click()
+    page.get_by_role("link", name="Tick this box to allow access to the account.", exact=True).wait_for()
+    page.get_by_label("Stripe secret key").fill("sk_test_not_much_of_a_key")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.get_by_role("checkbox")).to_be_focused()

@@ -74,7 +74,7 @@ def change_role(request: HttpRequest, pk: int) -> HttpResponseBase:
     except accounts.LastAdminError:
         messages.error(request, ONE_ADMIN)
     else:
-        messages.success(request, f"{user} is now {Role(form.cleaned_data['role']).label.lower()}.")
+        messages.success(request, f"The role of {user} is {Role(form.cleaned_data['role']).label} now.")
     return redirect("users:people")
 
 
