@@ -10,6 +10,7 @@ urlpatterns = [
     path("campaigns/draft/", frames.draft, name="draft-frame"),
     path("campaigns/tags/", browse.tag_list, name="tags"),
     path("campaigns/<int:pk>/", browse.detail, name="detail"),
+    path("campaigns/<int:pk>/progress/", browse.progress, name="progress"),
     path("campaigns/<int:pk>/edit/", edit.edit, name="edit"),
     path("campaigns/<int:pk>/duplicate/", edit.duplicate, name="duplicate"),
     path("campaigns/<int:pk>/archive/", edit.archive, {"archived": True}, name="archive"),

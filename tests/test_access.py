@@ -117,6 +117,7 @@ ACCESS: dict[str, str] = {
     "campaigns:frame": Role.STAFF,
     "campaigns:copy-frame": Role.STAFF,
     "campaigns:mail": Role.STAFF,
+    "campaigns:progress": Role.STAFF,
     "campaigns:mailbox": Role.STAFF,
     "campaigns:mailbox-mail": Role.STAFF,
     "campaigns:create": Role.MARKETER,

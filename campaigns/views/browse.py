@@ -10,7 +10,7 @@ from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
 
 from campaigns import delivery, mailbox, tags, usage
@@ -18,7 +18,7 @@ from campaigns.models import Campaign, Mail, Sending
 from campaigns.previewing import preview
 from campaigns.rendering import CannotRender
 from campaigns.standing import figures, mail_badge, standing
-from common.htmx import render_fragment_or_page
+from common.htmx import is_fragment, render_fragment_or_page, trigger
 from common.record_fields import SOURCES
 from common.text import storable
 from contacts.models import Contact
@@ -86,15 +86,38 @@ def tag_list(request: HttpRequest) -> HttpResponseBase:
     return render(request, "campaigns/tags.html", context)
 
 
+@require_safe
+@role_required("staff")
+def progress(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """What moves on the page of a campaign that goes out. Asks again while it does."""
+    campaign = get_object_or_404(Campaign.objects.select_related("sending"), pk=pk)
+    if not is_fragment(request):
+        return redirect(campaign)
+    context = _moving(request, campaign)
+    response = render(request, "campaigns/_results.html", context | {"out_of_band": True})
+    if context["standing"].word != "Sending":
+        trigger(response, "announce", message=f"The campaign has ended: {context['standing'].word}.")
+    return response
+
+
 def about(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     """What the page of a campaign shows, whatever just happened there."""
+    address = storable(request.GET.get("contact", ""))[:320]
+    return _moving(request, campaign) | {
+        "can_send": delivery.is_configured(),
+        "as_contact": address,
+        "subject": _subject(campaign, address),
+        "suggested": suggested(),
+    }
+
+
+def _moving(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     outcome = request.GET.get("outcome", "")
     mails = Mail.objects.filter(campaign=campaign).select_related("contact").order_by("-pk")
     if outcome in Mail.Outcome.values:
         mails = mails.filter(outcome=outcome)
     page = Paginator(mails, PAGE).get_page(request.GET.get("page"))
     sending, numbers = _sending(campaign), figures([campaign])[campaign.pk]
-    address = storable(request.GET.get("contact", ""))[:320]
     return {
         "campaign": campaign,
         "sending": sending,
@@ -106,10 +129,6 @@ def about(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         "outcome": outcome,
         "outcomes": Mail.Outcome.choices,
         "may_edit": may_edit(request),
-        "can_send": delivery.is_configured(),
-        "as_contact": address,
-        "subject": _subject(campaign, address),
-        "suggested": suggested(),
     }
 
 

@@ -144,6 +144,9 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponseBase:
         messages.error(request, NOTHING_WAITS)
         return redirect(campaign)
     audit.record(request, "cancelled campaign", campaign, kept_back=stay)
+    if not settled(campaign):
+        messages.success(request, "Nothing was sent. The campaign is a draft again.")
+        return redirect(campaign)
     kept = "1 mail was kept back." if stay == 1 else f"{stay:,} mails were kept back."
     messages.success(request, f"The campaign was cancelled. {kept if stay else ''}".strip())
     return redirect(campaign)

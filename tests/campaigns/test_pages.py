@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from campaigns import sending
+from campaigns import direct, sending
 from campaigns.addressees import Addressee, in_header
 from campaigns.confirming import Question
 from campaigns.models import Campaign, DeliverySettings, Mail, Sending, SentCopy, Suppression
@@ -304,8 +304,29 @@ def test_a_scheduled_campaign_says_how_it_can_be_changed(
         assert "This campaign is scheduled" in told and "Cancel it first" in told and "went out already" not in told
     page = marketer_client.post(edit, WRITTEN | {"kind": "direct"})
     assert page.status_code == 409 and "This campaign is scheduled" in page.content.decode()
-    marketer_client.post(reverse("campaigns:cancel", args=[campaign.pk]))
+    cancelled = marketer_client.post(reverse("campaigns:cancel", args=[campaign.pk]), follow=True).content.decode()
+    assert "Nothing was sent. The campaign is a draft again." in cancelled
     assert marketer_client.get(edit).status_code == 200
+
+
+def test_the_page_of_a_campaign_that_goes_out_keeps_up(
+    marketer_client: Client, make_campaign: MakeCampaign, make_contact: MakeContact, readers: ContactList
+) -> None:
+    """It asks again while mails leave, and no longer."""
+    campaign = make_campaign(kind="direct")
+    campaign.lists.add(readers)
+    address, moves = reverse("campaigns:progress", args=[campaign.pk]), 'hx-trigger="every'
+    assert moves not in marketer_client.get(campaign.get_absolute_url()).content.decode()
+    said_yes(marketer_client, campaign, when="now")
+    page = marketer_client.get(campaign.get_absolute_url() + "?outcome=sent").content.decode()
+    assert moves in page and f"{address}?outcome=sent" in page
+    direct.drain()
+    part = marketer_client.get(address, headers={"HX-Request": "true"})
+    assert moves in part.content.decode() and "Waiting" in part.content.decode() and "HX-Trigger" not in part
+    Mail.objects.update(outcome="sent", state="done", sent_at=timezone.now())
+    part = marketer_client.get(address, headers={"HX-Request": "true"})
+    assert moves not in part.content.decode() and "The campaign has ended: Sent." in part["HX-Trigger"]
+    assert marketer_client.get(address)["Location"] == campaign.get_absolute_url()
 
 
 def test_a_time_given_but_not_chosen_is_asked_about(

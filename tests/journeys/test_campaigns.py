@@ -92,6 +92,10 @@ def test_a_direct_campaign_from_nothing_to_the_mailbox(
     page.get_by_text("The campaign is going out").wait_for()
     assert direct.drain() == 3 and sending.drain() == 3
     assert set(Mail.objects.values_list("outcome", flat=True)) == {"sent"}
+    if javascript:
+        expect(page.locator("#campaign-head")).to_contain_text("Sent")
+        expect(page.locator("#results")).to_contain_text(re.compile(r"Sent\s*3"))
+        page.locator("#mails").get_by_text("jo2@example.com").wait_for()
 
     page.goto("/mailbox/")
     expect(page.get_by_role("link", name="News for Jo")).to_have_count(2)
