@@ -109,20 +109,20 @@ def _settled(request: HttpRequest, campaign: Campaign, why: str) -> HttpResponse
     if request.method != "POST":
         messages.info(request, why)
         return redirect(campaign)
-    return _editor(request, CampaignForm(request.POST, instance=campaign), campaign, settled=why)
+    return _editor(request, CampaignForm(request.POST, instance=campaign), campaign, why=why)
 
 
 def _editor(
-    request: HttpRequest, form: CampaignForm, campaign: Campaign | None = None, *, settled: str = ""
+    request: HttpRequest, form: CampaignForm, campaign: Campaign | None = None, *, why: str = ""
 ) -> HttpResponseBase:
     is_direct = form.kind == Campaign.Kind.DIRECT
     context: dict[str, Any] = {
         "form": form,
         "campaign": campaign,
         "is_direct": is_direct,
-        "settled": settled,
+        "settled": why,
         "groups": tags.grouped(tags.allowed(is_direct=is_direct)),
         "suggested": suggested(),
     }
-    status = 409 if settled else 422 if form.errors else 200
+    status = 409 if why else 422 if form.errors else 200
     return render(request, "campaigns/edit.html", context, status=status)

@@ -217,11 +217,10 @@ def test_imports_and_checks_are_told_apart(
     stripe.discard()
     resource = connect("customer", sync="history_and_new")
     work()
-    imported = entry_of(via="history")
     a_day_passes()
     account.alter(old["id"], name="Older Friend")
     checked(resource.connection)
-    found = SyncLogEntry.objects.exclude(pk=imported.pk).get()
+    imported, found = entry_of(run__kind="history"), entry_of(run__kind="check")
     assert rows(marketer_client, "via=history") == [imported.pk]
     assert rows(marketer_client, "via=check") == [found.pk]
     assert rows(marketer_client, "event_type=history") == [found.pk, imported.pk]
