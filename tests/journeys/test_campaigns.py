@@ -44,6 +44,8 @@ def test_a_direct_campaign_from_nothing_to_the_mailbox(
     """B039 to B043: tags by click, a refused tag, preview, test mail, recipients by list and segment, each once."""
     page = open_page(marketer, "/campaigns/", javascript=javascript)
     page.get_by_role("link", name="Create campaign").first.click()
+    # What follows needs the page's scripts, which come after its fields.
+    page.wait_for_url("**/campaigns/new/*")
     page.get_by_label("Name", exact=True).fill("Autumn news")
     page.get_by_label("Kind").select_option("direct")
     if javascript:
@@ -77,6 +79,7 @@ def test_a_direct_campaign_from_nothing_to_the_mailbox(
     if javascript:
         page.locator("#recipients-count").get_by_text("3 recipients").wait_for()
     page.get_by_role("button", name="Continue").click()
+    page.wait_for_url("**/send/")
     look(page, f"campaign-send-{javascript}")
     if javascript:
         page.get_by_label("Date and time").fill("2099-01-01T10:00")
